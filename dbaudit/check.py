@@ -1,0 +1,166 @@
+"""What a check is: metadata, a query for the bad rows, and a template that turns facts into a sentence.
+
+A check never opens a connection, prints, commits, reads configuration or asks for a version: it is handed `Tables`
+and returns a Select, or is handed an `Audited` and yields facts. See checks/README.md.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from sqlalchemy import Select, column, table
+from sqlalchemy.sql.expression import TableClause
+
+from dbaudit.errors import DbauditError
+from dbaudit.finding import Certainty, Effect, Severity, Step, step
+from dbaudit.release import EVERY, Range, Release, between, since, until
+from dbaudit.schema.model import Schema
+
+__all__ = [
+    "ADVICE", "BLOCKS", "DRIFT", "ERROR", "LOSES", "MAY", "NOTE", "SLOW", "WARNING", "WILL", "Audited", "Cannot",
+    "Check", "Fact", "Pending", "Tables", "between", "since", "step", "until",
+]  # fmt: skip
+
+ERROR, WARNING, NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE
+BLOCKS, LOSES, DRIFT = Effect.BLOCKS, Effect.LOSES, Effect.DRIFT
+SLOW, ADVICE = Effect.SLOW, Effect.ADVICE
+WILL, MAY = Certainty.WILL, Certainty.MAY
+
+_PACKS = "dbaudit.packs"
+
+
+class Cannot(Exception):
+    """Raised by a check that cannot tell; the text says why, and becomes the reason of the skip."""
+
+
+class Missing(Cannot):
+    """A table or column that a check names is absent."""
+
+
+class Tables:
+    """The tables of the audited database as SQLAlchemy sees them: `t.volumes.c.host`."""
+
+    def __init__(self, schema: Schema) -> None:
+        self._schema = schema
+
+    def __getattr__(self, name: str) -> TableClause:
+        found = self._schema.tables.get(name)
+        if found is None:
+            raise Missing(f"table `{name}` is not there")
+        return table(name, *(column(each.name) for each in found.columns))
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """What a facts check yields: one finding each. What is None comes from the check itself."""
+
+    object: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    step: Step | None = None
+    count: int = 1
+    keys: tuple[str, ...] = ()
+    evidence: tuple[str, ...] = ()
+    certainty: Certainty | None = None
+    severity: Severity | None = None
+    effect: Effect | None = None
+    expected: bool | None = None
+    remedy: str | None = None
+
+
+class Pending(Protocol):
+    """A pending step as a check sees it: its name, and what stood in the schema just before it."""
+
+    @property
+    def step(self) -> Step: ...
+
+
+@dataclass(frozen=True)
+class Audited:
+    """What a facts check may look at: the schema, its rows through `rows`, and what is known of the upgrade.
+
+    `rows` runs a Select on the audited database; it is None where there is no server behind the schema, and then
+    checks that need rows are skipped. `pending` are the steps still to be run, oldest first.
+    """
+
+    service: str
+    schema: Schema
+    release: Release | None
+    target: Release | None
+    rows: Callable[[Select[Any]], Iterator[Mapping[str, Any]]] | None = None
+    pending: Sequence[Any] = ()
+    row_counts: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def tables(self) -> Tables:
+        """The tables, for a Select."""
+        return Tables(self.schema)
+
+
+RowsQuery = Callable[[Tables], Select[Any]]
+FactsQuery = Callable[[Audited], Iterator[Fact]]
+
+
+class Check:
+    """A check; made once at the top of its file, which is its documentation and its name.
+
+    `message` is a sentence over the facts, `{count}` included; `each` a line over one bad row, shown as evidence.
+    `key` names the columns of the natural key, in the Select. `before` binds a hazard to the step that it precedes.
+    """
+
+    def __init__(
+        self,
+        module: str,
+        *,
+        severity: Severity,
+        effect: Effect,
+        message: str,
+        remedy: str = "",
+        table: str = "",
+        key: tuple[str, ...] = (),
+        each: str = "",
+        releases: Range = EVERY,
+        before: Step | None = None,
+        certainty: Certainty = WILL,
+        expected: bool = False,
+        needs: tuple[str, ...] = (),
+        aliases: tuple[str, ...] = (),
+    ) -> None:
+        prefix, _, rest = module.partition(f"{_PACKS}.")
+        parts = rest.split(".")
+        if prefix or len(parts) != 2:
+            raise DbauditError(f"check module {module!r} is not {_PACKS}.<service>.<name>", "import it through packs")
+        self.module = module
+        self.service, stem = parts
+        self.id = f"{self.service}.{stem.replace('_', '-')}"
+        self.severity, self.effect, self.certainty = severity, effect, certainty
+        self.message, self.each, self.remedy = message, each, remedy
+        self.table, self.key = table, key
+        self.releases, self.before, self.expected = releases, before, expected
+        self.needs = tuple(dict.fromkeys((*((table,) if table else ()), *needs)))
+        self.aliases = aliases
+        self.rows_query: RowsQuery | None = None
+        self.facts_query: FactsQuery | None = None
+
+    def rows(self, query: RowsQuery) -> RowsQuery:
+        """Register the Select of the bad rows."""
+        self.rows_query = query
+        return query
+
+    def facts(self, query: FactsQuery) -> FactsQuery:
+        """Register a generator of facts, for what is not rows."""
+        self.facts_query = query
+        return query
+
+    @property
+    def documentation(self) -> str:
+        """The docstring of the check's file."""
+        return inspect.getdoc(sys.modules[self.module]) or ""
+
+    @property
+    def title(self) -> str:
+        """First line of the documentation, without its full stop."""
+        return self.documentation.partition("\n")[0].rstrip(".")
