@@ -1,0 +1,44 @@
+# `make help` names the targets.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint types format samples constraints bench wheel clean
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Make .venv with dbaudit in it, and see that a database server is there (as root on Debian: install one)
+	@PYTHON="$(PYTHON)" scripts/setup
+
+demo: setup ## Run the main job on the sample dumps; succeeds when the verdict is the expected one
+	@scripts/demo
+
+test: setup lint types ## Style, types and all tests
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST)
+
+lint: ## Style
+	$(BIN)/ruff check --quiet .
+	$(BIN)/ruff format --check --quiet .
+
+types: ## Types
+	$(BIN)/mypy
+
+format: ## Write the style
+	$(BIN)/ruff format --quiet .
+	$(BIN)/ruff check --fix --quiet .
+
+samples: ## Write the sample dumps in fixtures/dumps again
+	$(BIN)/python fixtures/dumps/generate.py
+
+constraints: ## Write constraints.txt from what .venv holds
+	$(BIN)/python -m pip freeze --exclude-editable --exclude dbaudit > constraints.txt
+
+bench: ## Side-by-side benchmarks against peers
+	@for each in bench/*.py; do echo "== $$each"; $(BIN)/python "$$each" || exit 1; done
+
+wheel: ## Build the wheel into dist/
+	$(BIN)/python -m build --wheel
+
+clean: ## Remove what is built here; caches outside stay
+	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*

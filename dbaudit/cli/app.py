@@ -1,0 +1,81 @@
+"""The commands, and how an error becomes a message and an exit code."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import traceback
+from types import FrameType
+from typing import Annotated
+
+import typer
+from typer.exceptions import Abort, TyperException
+
+from dbaudit import __version__
+from dbaudit.cli import checks, dry_run, inspect, server
+from dbaudit.errors import DbauditError, Exit
+
+EPILOG = (
+    "Exit codes: 0 clean, 1 warnings, 2 failed, 64 wrong usage, 66 input that cannot be read or a server that does "
+    "not start, 75 busy (try again), 130 interrupted, 255 a bug of dbaudit."
+)
+
+app = typer.Typer(
+    name="dbaudit",
+    help="Rehearse an OpenStack database upgrade on your own dump, and audit MySQL and MariaDB databases.",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("dry-run", epilog=EPILOG)(dry_run.command)
+app.command("inspect", epilog=EPILOG)(inspect.command)
+app.add_typer(checks.app, name="checks")
+app.add_typer(server.app, name="server")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"dbaudit {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Options that stand before the command."""
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run the command line and return its exit code; every message for people goes to standard error."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        code = app(arguments, standalone_mode=False)
+        return code if isinstance(code, int) else Exit.CLEAN
+    except DbauditError as error:
+        return _fail(error.what, error.hint, error.exit)
+    except TyperException as error:
+        return _fail(error.format_message(), "see `dbaudit --help` and `dbaudit COMMAND --help`", Exit.USAGE)
+    except (KeyboardInterrupt, Abort):
+        return _fail("interrupted", "", Exit.INTERRUPTED)
+    except BrokenPipeError:
+        sys.stdout = sys.stderr  # the reader is gone: flushing at exit would fail once more
+        return Exit.CLEAN
+    except Exception:  # noqa: BLE001 - a bug of ours: show it whole, and say so by the exit code
+        traceback.print_exc()
+        return _fail("this is a bug of dbaudit", "please report it with the lines above", Exit.CRASH)
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _fail(what: str, hint: str, code: Exit) -> int:
+    print(f"error: {what}", file=sys.stderr)
+    if hint:
+        print(f"hint: {hint}", file=sys.stderr)
+    return code

@@ -1,0 +1,180 @@
+"""The report for people: the verdict first, then what is wrong, what to do, the steps, and what was not checked."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from dbaudit.finding import Effect, Finding, Severity, Verdict
+from dbaudit.result import Basis, DatabaseResult, Result, Status, StepResult
+
+PLAIN_WIDTH = 100  # columns where the output is no terminal: what a mail or a CI log shows without wrapping
+KEYS_IN_TEXT = 8  # natural keys named in a line; the JSON report has up to a hundred
+STEPS_IN_TEXT = 8  # steps not run that are listed one by one
+
+_VERDICT_STYLE = {Verdict.CLEAN: "bold green", Verdict.WARNINGS: "bold yellow", Verdict.FAILED: "bold red"}
+_SEVERITY_STYLE = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "cyan"}
+_STATUS_STYLE = {Status.OK: "green", Status.FAILED: "red", Status.NOT_RUN: "dim"}
+_GROUPS = (
+    (Effect.BLOCKS, "Stops the upgrade"),
+    (Effect.LOSES, "Loses data"),
+    (Effect.SLOW, "Takes long"),
+    (Effect.DRIFT, "Differs from the release"),
+    (Effect.ADVICE, "Worth knowing"),
+)
+
+
+def render(result: Result, *, width: int | None = None, colour: bool = False) -> str:
+    """The report as text; `width` in columns, `colour` puts ANSI escapes in."""
+    out = io.StringIO()
+    console = Console(
+        file=out, width=width or PLAIN_WIDTH, force_terminal=colour, no_color=not colour, highlight=False,
+        color_system="standard" if colour else None,
+    )  # fmt: skip
+    for part in _parts(result):
+        console.print(part)
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()).rstrip() + "\n"
+
+
+def plural(count: int, one: str, many: str = "") -> str:
+    """`1 step`, `2 steps`, `1,200 steps`."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def size(count: int) -> str:
+    """Bytes for people, in decimal units."""
+    value, unit = float(count), "B"
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if value < 1000 or unit == "TB":
+            break
+        value /= 1000
+    return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+
+
+def _parts(result: Result) -> Iterator[RenderableType]:
+    for database in result.databases:
+        yield from _database(database)
+    yield Text()
+    yield _headline(result)
+    for effect, title in _GROUPS:
+        found = [each for each in result.findings if each.effect is effect]
+        if found:
+            yield Text(f"\n{title} ({len(found)})", style="bold")
+            for each in found:
+                yield Padding(_finding(each), (0, 0, 0, 2))
+    if result.steps:
+        yield from _steps(result)
+    if result.skipped:
+        yield Text(f"\nNot checked ({len(result.skipped)})", style="bold")
+        for skip in result.skipped:
+            yield Padding(_line(f"{skip.check}: {skip.reason}"), (0, 0, 0, 2))
+    if result.notes:
+        yield Text("\nNotes", style="bold")
+        for note in result.notes:
+            yield Padding(_line(note), (0, 0, 0, 2))
+
+
+def _line(text: str, style: str = "") -> Text:
+    return Text(text, style=style, overflow="fold")
+
+
+def _database(database: DatabaseResult) -> Iterator[RenderableType]:
+    version = ", ".join(f"{name} {number}" for name, number in database.version.items())
+    what = f"{database.service or 'no known service'} {database.release or 'of no known release'}"
+    yield _line(f"{database.operand}: {what}" + (f" ({version})" if version else ""), "bold")
+    facts = [
+        f"from MySQL or MariaDB {database.server}" if database.server else "server version not told",
+        {True: "complete", False: "NOT COMPLETE", None: ""}[database.complete],
+        plural(database.tables, "table") if database.tables is not None else "",
+        plural(database.rows, "row") if database.rows is not None else "",
+        size(database.bytes) if database.bytes is not None else "",
+    ]
+    yield Padding(_line(", ".join(each for each in facts if each)), (0, 0, 0, 2))
+
+
+def _headline(result: Result) -> RenderableType:
+    word = Text(str(result.verdict).upper(), style=_VERDICT_STYLE[result.verdict])
+    return Text.assemble(word, "  ", summary(result), overflow="fold")
+
+
+def summary(result: Result) -> str:
+    """One sentence that says what the verdict means."""
+    blocks = [each for each in result.findings if each.effect is Effect.BLOCKS]
+    losses = [each for each in result.findings if each.effect is Effect.LOSES and not each.expected]
+    to = f" to {result.target}" if result.target else ""
+    if blocks:
+        order = {each.step: number for number, each in enumerate(result.steps)}
+        first = min((each.step for each in blocks if each.step), key=lambda s: order.get(s, len(order)), default=None)
+        return f"the upgrade{to} stops at {first}" if first else f"the upgrade{to} stops"
+    if losses:
+        return f"the upgrade{to} loses data ({plural(len(losses), 'finding')})"
+    if result.verdict is Verdict.FAILED:
+        return f"{plural(len(result.findings), 'finding')}, errors among them"
+    if result.basis is Basis.PREDICTED and result.steps:
+        return f"nothing found that stops the upgrade{to}; this is a prediction, its steps were not run"
+    if result.verdict is Verdict.CLEAN:
+        return f"the upgrade{to} runs through" if result.target else "nothing found"
+    return f"the upgrade{to} runs through, with warnings" if result.target else "see the findings"
+
+
+def _finding(finding: Finding) -> RenderableType:
+    head = Text.assemble(
+        (f"{finding.severity:<7} ", _SEVERITY_STYLE[finding.severity]),
+        (f"{finding.step}  " if finding.step else "", "bold"),
+        finding.object,
+        (f"  [{finding.check}]", "dim"),
+        _tags(finding),
+        overflow="fold",
+    )
+    lines: list[RenderableType] = [_line(finding.message[:1].upper() + finding.message[1:])]
+    lines += [_line(f"- {each}", "dim") for each in finding.evidence]
+    if finding.keys and not finding.evidence:
+        lines.append(_line(_keys(finding), "dim"))
+    if finding.remedy:
+        lines.append(Text.assemble(("Do: ", "bold"), finding.remedy, overflow="fold"))
+    return Group(head, *(Padding(each, (0, 0, 0, 8)) for each in lines))
+
+
+def _keys(finding: Finding) -> str:
+    shown = ", ".join(finding.keys[:KEYS_IN_TEXT])
+    more = finding.count - min(len(finding.keys), KEYS_IN_TEXT)
+    return f"{shown} and {more:,} more" if more > 0 else shown
+
+
+def _tags(finding: Finding) -> str:
+    tags = [
+        "may" if finding.certainty == "may" else "",
+        "expected" if finding.expected else "",
+        {True: "confirmed", False: "not confirmed", None: ""}[finding.confirmed],
+    ]
+    named = ", ".join(each for each in tags if each)
+    return f" ({named})" if named else ""
+
+
+def _steps(result: Result) -> Iterator[RenderableType]:
+    run = [each for each in result.steps if each.status is not Status.NOT_RUN]
+    left = [each for each in result.steps if each.status is Status.NOT_RUN]
+    how = f"on {result.rehearsed_on}" if run and result.rehearsed_on else "none was run"
+    yield Text(f"\nSteps ({len(result.steps)} pending, {f'{len(run)} run {how}' if run else how})", style="bold")
+    shown = result.steps if run else result.steps[:STEPS_IN_TEXT]
+    yield Padding(_step_table(shown), (0, 0, 0, 2))
+    if not run and len(left) > len(shown):
+        yield Padding(_line(f"... and {len(left) - len(shown):,} more, up to {left[-1].step}", "dim"), (0, 0, 0, 2))
+
+
+def _step_table(steps: tuple[StepResult, ...]) -> Table:
+    table = Table.grid(padding=(0, 2))
+    for _ in range(3):
+        table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for each in steps:
+        seconds = "" if each.seconds is None else f"{each.seconds:.2f} s"
+        status = Text(str(each.status), style=_STATUS_STYLE[each.status])
+        detail = each.error or (f"applied {', '.join(each.revisions)}" if each.revisions else "")
+        table.add_row(str(each.step), status, seconds, Text(" - ".join(t for t in (each.title, detail) if t)))
+    return table
