@@ -1,7 +1,8 @@
 """What a schema is, whichever way it was read: a live server, a dump or a shipped reference.
 
 Values only: reading is in `read`, spelling differences between servers in `canon`, comparison in `diff`.
-Names keep the case in which they were written. Text of expressions and bodies is kept as the server prints it.
+Names keep the case in which they were written. Text of expressions and bodies is kept as the server prints
+it.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ class IndexKind(StrEnum):
 class Column:
     """One column. `type` is the server's own spelling in lower case, without charset and collation.
 
-    `default` is SQL text (`'x'`, `0`, `current_timestamp()`), None for no default; DEFAULT NULL on a column that may
-    be NULL is None too. `charset` and `collation` are None where the column inherits the table's.
+    `default` is SQL text (`'x'`, `0`, `current_timestamp()`), None for no default; DEFAULT NULL on a column
+    that may be NULL is None too. `charset` and `collation` are None where the column inherits the table's.
     """
 
     name: str
@@ -82,7 +83,10 @@ class Index:
 
 @dataclass(frozen=True, slots=True)
 class ForeignKey:
-    """A foreign key. `referred_schema` is None for the table's own; actions are upper case, None for the default."""
+    """A foreign key.
+
+    `referred_schema` is None for the table's own; actions are upper case, None for the default.
+    """
 
     name: str
     columns: tuple[str, ...]
@@ -189,7 +193,10 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """All objects of one database. `charset` and `collation` are the database's defaults, None where not known."""
+    """All objects of one database.
+
+    `charset` and `collation` are the database's defaults, None where not known.
+    """
 
     name: str | None = None
     charset: str | None = None

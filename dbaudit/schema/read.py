@@ -1,0 +1,143 @@
+"""A schema from text or from a live server; both go through the same readers.
+
+What a dump is and where its statements lie is not known here: callers pass the statements.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from dbaudit.schema.definition import read_table
+from dbaudit.schema.model import Schema
+from dbaudit.schema.routines import read_event, read_routine, read_trigger, read_view
+from dbaudit.schema.text import name as quoted
+
+__all__ = ["Definitions", "read_live", "read_schema", "read_table"]
+
+
+@dataclass(frozen=True, slots=True)
+class Definitions:
+    """CREATE statements other than those of tables, as text."""
+
+    views: Iterable[str] = ()
+    triggers: Iterable[str] = ()
+    routines: Iterable[str] = ()
+    events: Iterable[str] = ()
+
+
+def read_schema(
+    name: str | None,
+    charset: str | None,
+    collation: str | None,
+    creates: Iterable[str],
+    others: Definitions | None = None,
+) -> Schema:
+    """The schema of CREATE TABLE statements and of the other definitions of one database.
+
+    `charset` and `collation` are the database's defaults, None where nobody said. Raises DbauditError for
+    text that is no definition of its kind.
+    """
+    others = others or Definitions()
+    tables = (read_table(create) for create in creates if create)
+    routines = (read_routine(sql) for sql in others.routines)
+    return Schema(
+        name=name,
+        charset=charset,
+        collation=collation,
+        tables={table.name: table for table in tables},
+        views=_by_name(read_view(sql) for sql in others.views),
+        triggers=_by_name(read_trigger(sql) for sql in others.triggers),
+        routines={f"{routine.kind} {routine.name}": routine for routine in routines},
+        events=_by_name(read_event(sql) for sql in others.events),
+    )
+
+
+class _Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+_Object = TypeVar("_Object", bound=_Named)
+
+
+def _by_name(objects: Iterable[_Object]) -> dict[str, _Object]:
+    return {each.name: each for each in objects}
+
+
+class Cursor(Protocol):
+    """What is used of a cursor of a MySQL driver."""
+
+    def execute(self, query: str, args: object = ...) -> object: ...
+    def fetchall(self) -> Any: ...
+    def fetchone(self) -> Any: ...
+
+
+class Connection(Protocol):
+    """What is used of a connection of a MySQL driver, with plain tuples as rows."""
+
+    def cursor(self) -> Any: ...
+
+
+# Names in backticks, options printed: what mysqldump asks for too.
+_MODE = "SET SESSION sql_quote_show_create = 1, sql_mode = ''"
+
+
+def read_live(connection: Connection, database: str) -> Schema:
+    """The schema of a database on a live server. The session's sql_mode is put back afterwards."""
+    cursor = connection.cursor()
+    cursor.execute("SELECT @@SESSION.sql_mode")
+    mode = cursor.fetchone()[0]
+    cursor.execute(_MODE)
+    try:
+        return _read_live(cursor, database)
+    finally:
+        cursor.execute("SET SESSION sql_mode = %s", (mode,))
+
+
+def _read_live(cursor: Cursor, database: str) -> Schema:
+    cursor.execute(
+        "SELECT DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA"
+        " WHERE SCHEMA_NAME = %s",
+        (database,),
+    )
+    charset, collation = cursor.fetchone() or (None, None)
+    cursor.execute(f"SHOW FULL TABLES FROM {quoted(database)}")
+    kinds: Mapping[str, str] = dict(cursor.fetchall())
+    views = sorted(each for each, kind in kinds.items() if kind == "VIEW")
+    tables = sorted(each for each, kind in kinds.items() if kind in ("BASE TABLE", "SYSTEM VERSIONED"))
+    # A view or trigger prints the names of its own database bare only where that is the default one.
+    cursor.execute(f"USE {quoted(database)}")
+    others = Definitions(
+        views=[_show(cursor, "VIEW", view, 1) for view in views],
+        triggers=[_show(cursor, "TRIGGER", each, 2) for each in _names(cursor, "TRIGGER", database)],
+        routines=[
+            _show(cursor, kind, each, 2)
+            for kind in ("PROCEDURE", "FUNCTION")
+            for each in _names(cursor, kind, database)
+        ],
+        events=[_show(cursor, "EVENT", each, 3) for each in _names(cursor, "EVENT", database)],
+    )
+    creates = [_show(cursor, "TABLE", table, 1) for table in tables]
+    return read_schema(database, charset, collation, creates, others)
+
+
+_LISTS = {
+    "TRIGGER": "SELECT TRIGGER_NAME FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = %s ORDER BY 1",
+    "PROCEDURE": "SELECT ROUTINE_NAME FROM information_schema.ROUTINES"
+    " WHERE ROUTINE_SCHEMA = %s AND ROUTINE_TYPE = 'PROCEDURE' ORDER BY 1",
+    "FUNCTION": "SELECT ROUTINE_NAME FROM information_schema.ROUTINES"
+    " WHERE ROUTINE_SCHEMA = %s AND ROUTINE_TYPE = 'FUNCTION' ORDER BY 1",
+    "EVENT": "SELECT EVENT_NAME FROM information_schema.EVENTS WHERE EVENT_SCHEMA = %s ORDER BY 1",
+}
+
+
+def _names(cursor: Cursor, kind: str, database: str) -> list[str]:
+    cursor.execute(_LISTS[kind], (database,))
+    return [row[0] for row in cursor.fetchall()]
+
+
+def _show(cursor: Cursor, kind: str, name: str, place: int) -> str:
+    cursor.execute(f"SHOW CREATE {kind} {quoted(name)}")
+    return str(cursor.fetchone()[place])
