@@ -18,8 +18,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from dbaudit.check import BLOCKS, ERROR, Audited, Cannot, Check, Fact, step
 from dbaudit.packs.keystone._ec2 import decoded, pairs
+
+from dbaudit.check import BLOCKS, ERROR, Audited, Cannot, Check, Fact, step
 
 check = Check(
     __name__,

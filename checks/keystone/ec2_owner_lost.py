@@ -16,8 +16,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from dbaudit.check import ERROR, LOSES, Audited, Cannot, Check, Fact, step
 from dbaudit.packs.keystone._ec2 import decoded, pairs
+
+from dbaudit.check import ERROR, LOSES, Audited, Cannot, Check, Fact, step
 
 check = Check(
     __name__,
