@@ -1,0 +1,324 @@
+-- The schema of keystone at Kilo (2015.1.4), without data.
+-- Made by the unmodified upstream migrations on MySQL 5.6.24: installed at Grizzly and upgraded in place, release by release.
+-- Database charset utf8. Rendered by dbaudit; do not edit.
+-- default character set of the database: utf8 COLLATE utf8_general_ci
+
+/*!40101 SET NAMES utf8 */;
+SET FOREIGN_KEY_CHECKS = 0;
+
+CREATE TABLE `access_token` (
+  `id` varchar(64) NOT NULL,
+  `access_secret` varchar(64) NOT NULL,
+  `authorizing_user_id` varchar(64) NOT NULL,
+  `project_id` varchar(64) NOT NULL,
+  `role_ids` text NOT NULL,
+  `consumer_id` varchar(64) NOT NULL,
+  `expires_at` varchar(64) DEFAULT NULL,
+  PRIMARY KEY (`id`),
+  KEY `ix_access_token_authorizing_user_id` (`authorizing_user_id`),
+  KEY `consumer_id` (`consumer_id`),
+  CONSTRAINT `access_token_consumer_id_fkey` FOREIGN KEY (`consumer_id`) REFERENCES `consumer` (`id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8;
+
+CREATE TABLE `assignment` (
+  `type` enum('UserProject','GroupProject','UserDomain','GroupDomain') NOT NULL,
+  `actor_id` varchar(64) NOT NULL,
+  `target_id` varchar(64) NOT NULL,
+  `role_id` varchar(64) NOT NULL,
+  `inherited` tinyint(1) NOT NULL,
+  PRIMARY KEY (`type`,`actor_id`,`target_id`,`role_id`),
+  KEY `ix_actor_id` (`actor_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8;
+
+CREATE TABLE `consumer` (
+  `id` varchar(64) NOT NULL,
+  `description` varchar(64) DEFAULT NULL,
+  `secret` varchar(64) NOT NULL,
+  `extra` text NOT NULL,
+  PRIMARY KEY (`id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8;
+
+CREATE TABLE `credential` (
+  `id` varchar(64) NOT NULL,
+  `user_id` varchar(64) NOT NULL,
+  `project_id` varchar(64) DEFAULT NULL,
+  `blob` text NOT NULL,
+  `type` varchar(255) NOT NULL,
+  `extra` text,
+  PRIMARY KEY (`id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8;
+
+CREATE TABLE `domain` (
+  `id` varchar(64) NOT NULL,
+  `name` varchar(64) NOT NULL,
+  `enabled` tinyint(1) NOT NULL,
+  `extra` text,
+  PRIMARY KEY (`id`),
+  UNIQUE KEY `name` (`name`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8;
+
+CREATE TABLE `endpoint` (
+  `id` varchar(64) NOT NULL,
+  `legacy_endpoint_id` varchar(64) DEFAULT NULL,
+  `interface` varchar(8) NOT NULL,
+  `service_id` varchar(64) NOT NULL,
+  `url` text NOT NULL,
+  `extra` text,
+  `enabled` tinyint(1) NOT NULL DEFAULT '1',
+  `region_id` varchar(255) DEFAULT NULL,
+  PRIMARY KEY (`id`),
+  KEY `service_id` (`service_id`),
+  KEY `fk_endpoint_region_id` (`region_id`),
+  CONSTRAINT `endpoint_ibfk_1` FOREIGN KEY (`service_id`) REFERENCES `service` (`id`),
+  CONSTRAINT `fk_endpoint_region_id` FOREIGN KEY (`region_id`) REFERENCES `region` (`id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8;
+
+CREATE TABLE `endpoint_group` (
+  `id` varchar(64) NOT NULL,
+  `name` varchar(255) NOT NULL,
+  `description` text,
+  `filters` text NOT NULL,
+  PRIMARY KEY (`id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8;
+
+CREATE TABLE `federation_protocol` (
+  `id` varchar(64) NOT NULL,
+  `idp_id` varchar(64) NOT NULL,
+  `mapping_id` varchar(64) NOT NULL,
+  PRIMARY KEY (`id`,`idp_id`),
+  KEY `idp_id` (`idp_id`),
+  CONSTRAINT `federation_protocol_ibfk_1` FOREIGN KEY (`idp_id`) REFERENCES `identity_provider` (`id`) ON DELETE CASCADE
+) ENGINE=InnoDB DEFAULT CHARSET=utf8;
+
+CREATE TABLE `group` (
+  `id` varchar(64) NOT NULL,
+  `domain_id` varchar(64) NOT NULL,
+  `name` varchar(64) NOT NULL,
+  `description` text,
+  `extra` text,
+  PRIMARY KEY (`id`),
+  UNIQUE KEY `domain_id` (`domain_id`,`name`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8;
+
+CREATE TABLE `id_mapping` (
+  `public_id` varchar(64) NOT NULL,
+  `domain_id` varchar(64) NOT NULL,
+  `local_id` varchar(64) NOT NULL,
+  `entity_type` enum('user','group') NOT NULL,
+  PRIMARY KEY (`public_id`),
+  UNIQUE KEY `domain_id` (`domain_id`,`local_id`,`entity_type`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8;
+
+CREATE TABLE `identity_provider` (
+  `id` varchar(64) NOT NULL,
+  `enabled` tinyint(1) NOT NULL,
+  `description` text,
+  PRIMARY KEY (`id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8;
+
+CREATE TABLE `idp_remote_ids` (
+  `idp_id` varchar(64) DEFAULT NULL,
+  `remote_id` varchar(255) NOT NULL,
+  PRIMARY KEY (`remote_id`),
+  KEY `idp_id` (`idp_id`),
+  CONSTRAINT `idp_remote_ids_ibfk_1` FOREIGN KEY (`idp_id`) REFERENCES `identity_provider` (`id`) ON DELETE CASCADE
+) ENGINE=InnoDB DEFAULT CHARSET=utf8;
+
+CREATE TABLE `mapping` (
+  `id` varchar(64) NOT NULL,
+  `rules` text NOT NULL,
+  PRIMARY KEY (`id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8;
+
+CREATE TABLE `migrate_version` (
+  `repository_id` varchar(250) NOT NULL,
+  `repository_path` text,
+  `version` int(11) DEFAULT NULL,
+  PRIMARY KEY (`repository_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8;
+
+CREATE TABLE `policy` (
+  `id` varchar(64) NOT NULL,
+  `type` varchar(255) NOT NULL,
+  `blob` text NOT NULL,
+  `extra` text,
+  PRIMARY KEY (`id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8;
+
+CREATE TABLE `policy_association` (
+  `id` varchar(64) NOT NULL,
+  `policy_id` varchar(64) NOT NULL,
+  `endpoint_id` varchar(64) DEFAULT NULL,
+  `service_id` varchar(64) DEFAULT NULL,
+  `region_id` varchar(64) DEFAULT NULL,
+  PRIMARY KEY (`id`),
+  UNIQUE KEY `endpoint_id` (`endpoint_id`,`service_id`,`region_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8;
+
+CREATE TABLE `project` (
+  `id` varchar(64) NOT NULL,
+  `name` varchar(64) NOT NULL,
+  `extra` text,
+  `description` text,
+  `enabled` tinyint(1) DEFAULT NULL,
+  `domain_id` varchar(64) NOT NULL,
+  `parent_id` varchar(64) DEFAULT NULL,
+  PRIMARY KEY (`id`),
+  UNIQUE KEY `domain_id` (`domain_id`,`name`),
+  KEY `project_parent_id_fkey` (`parent_id`),
+  CONSTRAINT `project_ibfk_1` FOREIGN KEY (`domain_id`) REFERENCES `domain` (`id`),
+  CONSTRAINT `project_parent_id_fkey` FOREIGN KEY (`parent_id`) REFERENCES `project` (`id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8;
+
+CREATE TABLE `project_endpoint` (
+  `endpoint_id` varchar(64) NOT NULL,
+  `project_id` varchar(64) NOT NULL,
+  PRIMARY KEY (`endpoint_id`,`project_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8;
+
+CREATE TABLE `project_endpoint_group` (
+  `endpoint_group_id` varchar(64) NOT NULL,
+  `project_id` varchar(64) NOT NULL,
+  PRIMARY KEY (`endpoint_group_id`,`project_id`),
+  CONSTRAINT `project_endpoint_group_ibfk_1` FOREIGN KEY (`endpoint_group_id`) REFERENCES `endpoint_group` (`id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8;
+
+CREATE TABLE `region` (
+  `id` varchar(255) NOT NULL,
+  `description` varchar(255) NOT NULL,
+  `parent_region_id` varchar(255) DEFAULT NULL,
+  `extra` text,
+  PRIMARY KEY (`id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8;
+
+CREATE TABLE `request_token` (
+  `id` varchar(64) NOT NULL,
+  `request_secret` varchar(64) NOT NULL,
+  `verifier` varchar(64) DEFAULT NULL,
+  `authorizing_user_id` varchar(64) DEFAULT NULL,
+  `requested_project_id` varchar(64) NOT NULL,
+  `role_ids` text,
+  `consumer_id` varchar(64) NOT NULL,
+  `expires_at` varchar(64) DEFAULT NULL,
+  PRIMARY KEY (`id`),
+  KEY `ix_request_token_consumer_id` (`consumer_id`),
+  CONSTRAINT `request_token_consumer_id_fkey` FOREIGN KEY (`consumer_id`) REFERENCES `consumer` (`id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8;
+
+CREATE TABLE `revocation_event` (
+  `id` varchar(64) NOT NULL,
+  `domain_id` varchar(64) DEFAULT NULL,
+  `project_id` varchar(64) DEFAULT NULL,
+  `user_id` varchar(64) DEFAULT NULL,
+  `role_id` varchar(64) DEFAULT NULL,
+  `trust_id` varchar(64) DEFAULT NULL,
+  `consumer_id` varchar(64) DEFAULT NULL,
+  `access_token_id` varchar(64) DEFAULT NULL,
+  `issued_before` datetime NOT NULL,
+  `expires_at` datetime DEFAULT NULL,
+  `revoked_at` datetime NOT NULL,
+  `audit_id` varchar(32) DEFAULT NULL,
+  `audit_chain_id` varchar(32) DEFAULT NULL,
+  PRIMARY KEY (`id`),
+  KEY `ix_revocation_event_revoked_at` (`revoked_at`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8;
+
+CREATE TABLE `role` (
+  `id` varchar(64) NOT NULL,
+  `name` varchar(255) NOT NULL,
+  `extra` text,
+  PRIMARY KEY (`id`),
+  UNIQUE KEY `name` (`name`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8;
+
+CREATE TABLE `sensitive_config` (
+  `domain_id` varchar(64) NOT NULL,
+  `group` varchar(255) NOT NULL,
+  `option` varchar(255) NOT NULL,
+  `value` text NOT NULL,
+  PRIMARY KEY (`domain_id`,`group`,`option`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8;
+
+CREATE TABLE `service` (
+  `id` varchar(64) NOT NULL,
+  `type` varchar(255) DEFAULT NULL,
+  `extra` text,
+  `enabled` tinyint(1) NOT NULL DEFAULT '1',
+  PRIMARY KEY (`id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8;
+
+CREATE TABLE `service_provider` (
+  `auth_url` varchar(256) NOT NULL,
+  `id` varchar(64) NOT NULL,
+  `enabled` tinyint(1) NOT NULL,
+  `description` text,
+  `sp_url` varchar(256) NOT NULL,
+  `relay_state_prefix` varchar(256) NOT NULL DEFAULT 'ss:mem:',
+  PRIMARY KEY (`id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8;
+
+CREATE TABLE `token` (
+  `id` varchar(64) NOT NULL,
+  `expires` datetime DEFAULT NULL,
+  `extra` text,
+  `valid` tinyint(1) NOT NULL,
+  `trust_id` varchar(64) DEFAULT NULL,
+  `user_id` varchar(64) DEFAULT NULL,
+  PRIMARY KEY (`id`),
+  KEY `ix_token_expires` (`expires`),
+  KEY `ix_token_expires_valid` (`expires`,`valid`),
+  KEY `ix_token_user_id` (`user_id`),
+  KEY `ix_token_trust_id` (`trust_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8;
+
+CREATE TABLE `trust` (
+  `id` varchar(64) NOT NULL,
+  `trustor_user_id` varchar(64) NOT NULL,
+  `trustee_user_id` varchar(64) NOT NULL,
+  `project_id` varchar(64) DEFAULT NULL,
+  `impersonation` tinyint(1) NOT NULL,
+  `deleted_at` datetime DEFAULT NULL,
+  `expires_at` datetime DEFAULT NULL,
+  `extra` text,
+  `remaining_uses` int(11) DEFAULT NULL,
+  PRIMARY KEY (`id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8;
+
+CREATE TABLE `trust_role` (
+  `trust_id` varchar(64) NOT NULL,
+  `role_id` varchar(64) NOT NULL,
+  PRIMARY KEY (`trust_id`,`role_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8;
+
+CREATE TABLE `user` (
+  `id` varchar(64) NOT NULL,
+  `name` varchar(255) NOT NULL,
+  `extra` text,
+  `password` varchar(128) DEFAULT NULL,
+  `enabled` tinyint(1) DEFAULT NULL,
+  `domain_id` varchar(64) NOT NULL,
+  `default_project_id` varchar(64) DEFAULT NULL,
+  PRIMARY KEY (`id`),
+  UNIQUE KEY `domain_id` (`domain_id`,`name`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8;
+
+CREATE TABLE `user_group_membership` (
+  `user_id` varchar(64) NOT NULL,
+  `group_id` varchar(64) NOT NULL,
+  PRIMARY KEY (`user_id`,`group_id`),
+  KEY `group_id` (`group_id`),
+  CONSTRAINT `user_group_membership_ibfk_1` FOREIGN KEY (`user_id`) REFERENCES `user` (`id`),
+  CONSTRAINT `user_group_membership_ibfk_2` FOREIGN KEY (`group_id`) REFERENCES `group` (`id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8;
+
+CREATE TABLE `whitelisted_config` (
+  `domain_id` varchar(64) NOT NULL,
+  `group` varchar(255) NOT NULL,
+  `option` varchar(255) NOT NULL,
+  `value` text NOT NULL,
+  PRIMARY KEY (`domain_id`,`group`,`option`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8;
+
+SET FOREIGN_KEY_CHECKS = 1;
+
+-- Dump completed
