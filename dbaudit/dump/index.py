@@ -1,0 +1,88 @@
+"""The index of a dump: one pass over the file, at the depth that the caller needs.
+
+`read_layout` tells where everything is, near the speed of memory; `read_counts` also counts rows. Both walk the same
+statements, so they agree. No regular expression ever sees more than a bounded block.
+"""
+
+from __future__ import annotations
+
+from dbaudit.dump.catalog import Catalog
+from dbaudit.dump.entries import DatabaseEntry, Definition, DumpIndex, TableEntry, require_complete
+from dbaudit.dump.source import DamagedArchive, Dump, Part, what_dumps_are
+from dbaudit.dump.statements import Comment, Depth, Reader, Statement
+from dbaudit.errors import DbauditError
+from dbaudit.progress import Watch, silent
+
+__all__ = [
+    "DatabaseEntry",
+    "Definition",
+    "DumpIndex",
+    "TableEntry",
+    "read_counts",
+    "read_layout",
+    "require_complete",
+]
+
+
+def read_layout(dump: Dump, watch: Watch = silent) -> DumpIndex:
+    """Databases, tables and their byte ranges; `rows` of every table is None. Raises DbauditError for no dump."""
+    return _Pass(dump, Depth.LAYOUT).run(watch)
+
+
+def read_counts(dump: Dump, watch: Watch = silent) -> DumpIndex:
+    """As `read_layout`, with rows. Raises DbauditError for no dump."""
+    return _Pass(dump, Depth.COUNTS).run(watch)
+
+
+class _Pass:
+    """One pass over a dump."""
+
+    def __init__(self, dump: Dump, depth: Depth) -> None:
+        self._dump, self._depth = dump, depth
+        self._catalog = Catalog()
+        self._starts: list[int] = []
+        self._size = 0
+        self._defect = ""
+
+    def run(self, watch: Watch) -> DumpIndex:
+        """The index."""
+        done = 0
+        for part in self._dump.parts:
+            self._starts.append(self._size)
+            self._catalog.enter(part.database)
+            self._read(part, watch, done)
+            done += part.size
+        if not self._catalog.understood and not self._defect:
+            raise DbauditError(f"{self._dump.name} is not an SQL dump: no statement of one is in it", what_dumps_are())
+        return self._index()
+
+    def _read(self, part: Part, watch: Watch, done: int) -> None:
+        catalog, last = self._catalog, None
+        with part.open(watch, done, self._dump.size) as stream:
+            reader = Reader(stream, self._depth, self._size)
+            try:
+                for item in reader.read():
+                    if isinstance(item, Comment):
+                        catalog.comment(item)
+                    else:
+                        catalog.statement(item)
+                        last = item
+            except DamagedArchive as error:
+                self._defect = str(error)
+            self._size = reader.position
+        self._look_at_end(part, last)
+
+    def _look_at_end(self, part: Part, last: Statement | None) -> None:
+        if last is not None and not last.closed and not self._defect:
+            where = f"{part.path.name} " if self._dump.mydumper else "the file "
+            self._defect = f"{where}ends inside a statement that begins at byte {last.start}"
+
+    def _index(self) -> DumpIndex:
+        catalog, header = self._catalog, self._catalog.header
+        defect = self._defect or header.defect
+        if not defect and catalog.open_table:
+            catalog.last_whole = catalog.open_table
+        return DumpIndex(
+            self._dump, header.tool, header.client, header.server, header.charset, header.gtid, not defect,
+            catalog.last_whole, self._size, catalog.entries(self._depth is Depth.COUNTS), defect, tuple(self._starts),
+        )  # fmt: skip

@@ -1,0 +1,1 @@
+"""A directory that mydumper wrote, as the parts of a dump."""

@@ -1,0 +1,270 @@
+"""What a dump is on disk: one file, plain or compressed, standard input, or a directory that mydumper wrote.
+
+Everything above reads a dump as a row of parts (one for a file, one for each file of a mydumper directory), and
+knows positions as byte offsets into the decompressed parts laid end to end. Compression is told by the first bytes,
+never by the name.
+"""
+
+from __future__ import annotations
+
+import bz2
+import io
+import lzma
+import sys
+import tempfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from dbaudit.errors import DbauditError
+from dbaudit.progress import Progress, Watch, silent
+
+# Bytes handed out by a read; large enough that system calls do not show, small enough to stay in the L2 cache.
+CHUNK = 1 << 20
+_MAGIC = (
+    (b"\x1f\x8b", "gz"),
+    (b"\xfd7zXZ\x00", "xz"),
+    (b"BZh", "bz2"),
+    (b"\x28\xb5\x2f\xfd", "zst"),
+)
+_FOREIGN = (
+    (b"PK\x03\x04", "a zip archive"),
+    (b"7z\xbc\xaf", "a 7-zip archive"),
+    (b"XBSTCK", "a physical backup (xbstream)"),
+    (b"\x7fELF", "a program"),
+    (b"PGDMP", "a PostgreSQL archive"),
+    (b"SQLite format 3", "an SQLite database"),
+)
+
+
+class DamagedArchive(Exception):
+    """The compressed file ends early or is corrupt; the text is for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One file of a dump. `database` is the schema that its statements go to, None when the statements say so."""
+
+    path: Path
+    size: int
+    compression: str | None
+    database: str | None = None
+
+    def open(self, watch: Watch = silent, done: int = 0, total: int | None = None) -> BinaryIO:
+        """The decompressed bytes from the start; `watch` hears of `done` + the compressed bytes read so far."""
+        raw = _Watched(self.path, watch, done, self.size if total is None else total)
+        return _decompress(cast(BinaryIO, raw), self.compression)
+
+
+@dataclass(frozen=True, slots=True)
+class Dump:
+    """A dump that can be read as often as wanted. `size` counts bytes on disk, `name` is for people."""
+
+    name: str
+    path: Path | None
+    size: int
+    compression: str | None
+    mydumper: bool
+    parts: tuple[Part, ...]
+
+    def open(self, watch: Watch = silent) -> BinaryIO:
+        """All parts end to end, decompressed. Raises DamagedArchive while reading."""
+        return cast(BinaryIO, io.BufferedReader(_Joined(self, watch), CHUNK))
+
+
+class _Watched(io.RawIOBase):
+    """A file that tells how far it was read."""
+
+    def __init__(self, path: Path, watch: Watch, done: int, total: int) -> None:
+        self._file = path.open("rb", buffering=0)
+        self._watch, self._done, self._total = watch, done, total
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        count = self._file.readinto(buffer) or 0
+        self._done += count
+        self._watch(Progress("read", self._done, self._total))
+        return count
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+class _Joined(io.RawIOBase):
+    """The parts of a dump as one stream."""
+
+    def __init__(self, dump: Dump, watch: Watch) -> None:
+        self._streams = self._open_all(dump, watch)
+        self._now: BinaryIO | None = next(self._streams, None)
+
+    @staticmethod
+    def _open_all(dump: Dump, watch: Watch) -> Iterator[BinaryIO]:
+        done = 0
+        for part in dump.parts:
+            with part.open(watch, done, dump.size) as stream:
+                yield stream
+            done += part.size
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        while self._now is not None:
+            data = self._now.read(len(buffer))
+            if data:
+                buffer[: len(data)] = data
+                return len(data)
+            self._now = next(self._streams, None)
+        return 0
+
+
+class _Guarded(io.RawIOBase):
+    """A decompressing stream whose many kinds of failure become one: DamagedArchive."""
+
+    def __init__(self, stream: BinaryIO, below: BinaryIO, kind: str) -> None:
+        self._stream, self._below, self._kind = stream, below, kind
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        try:
+            return self._stream.read(size)
+        except EOFError:
+            raise DamagedArchive(f"the {self._kind} archive ends before its end mark") from None
+        except DamagedArchive:
+            raise
+        except (OSError, lzma.LZMAError, zlib.error, ValueError) as error:
+            raise DamagedArchive(f"the {self._kind} archive is damaged: {error}") from None
+        except Exception as error:  # noqa: BLE001  each binding has error classes of its own (isal, zstd)
+            raise DamagedArchive(f"the {self._kind} archive is damaged: {error}") from None
+
+    def close(self) -> None:
+        if not self.closed:
+            self._stream.close()
+            self._below.close()
+        super().close()
+
+
+def _decompress(raw: BinaryIO, compression: str | None) -> BinaryIO:
+    if compression is None:
+        return raw
+    if compression == "gz":
+        from isal import igzip
+
+        stream = cast(BinaryIO, igzip.IGzipFile(fileobj=raw, mode="rb"))
+    elif compression == "xz":
+        stream = cast(BinaryIO, lzma.open(raw))
+    elif compression == "bz2":
+        stream = cast(BinaryIO, bz2.open(raw))
+    else:
+        stream = _zstd(raw)
+    return cast(BinaryIO, _Guarded(stream, raw, compression))
+
+
+def _zstd(raw: BinaryIO) -> BinaryIO:
+    if sys.version_info >= (3, 14):
+        from compression import zstd
+    else:
+        from backports import zstd
+    return cast(BinaryIO, zstd.open(raw))
+
+
+def open_dump(operand: str, spool: Path) -> Dump:
+    """The dump that `operand` names: a file, a mydumper directory, or `-`, which is first copied into `spool`.
+
+    Raises DbauditError when it is absent, unreadable, empty or no dump.
+    """
+    if operand == "-":
+        return _from_stdin(spool)
+    path = Path(operand)
+    try:
+        if path.is_dir():
+            from dbaudit.dump.mydumper import open_directory
+
+            return open_directory(path)
+        part = make_part(path)
+    except FileNotFoundError:
+        raise DbauditError(f"no such file: {operand}", "name a dump file, a mydumper directory, or `-`") from None
+    except PermissionError:
+        raise DbauditError(f"{operand} cannot be read: permission denied", "run as a user who may read it") from None
+    except OSError as error:
+        raise DbauditError(f"{operand} cannot be read: {error.strerror}") from None
+    return _of_file(operand, part)
+
+
+def make_part(path: Path, database: str | None = None) -> Part:
+    """A part for a file; its compression is read from its first bytes. Raises OSError."""
+    with path.open("rb") as file:
+        head = file.read(16)
+        size = file.seek(0, 2)
+    return Part(path, size, _compression(head), database)
+
+
+def _compression(head: bytes) -> str | None:
+    return next((kind for magic, kind in _MAGIC if head.startswith(magic)), None)
+
+
+def _of_file(name: str, part: Part) -> Dump:
+    if part.size == 0:
+        raise DbauditError(f"{name} is empty", "the command that wrote it failed; look at its messages")
+    _check_text(name, part)
+    return Dump(name, part.path, part.size, part.compression, False, (part,))
+
+
+def _check_text(name: str, part: Part) -> None:
+    """Refuse what is no SQL text, by its first bytes; a damaged archive is left to the index, which knows more."""
+    try:
+        with part.open() as stream:
+            head = stream.read(4096)
+    except DamagedArchive as error:
+        raise DbauditError(f"{name}: {error}", "nothing of it can be read; copy the dump again") from None
+    what = foreign(head)
+    if what:
+        raise DbauditError(f"{name} is not an SQL dump: it is {what}", what_dumps_are())
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")) or head[1:64:2].count(0) > 20 or head[:64:2].count(0) > 20:
+        raise DbauditError(
+            f"{name} is UTF-16 text, as a redirection in PowerShell writes it",
+            "write the dump with --result-file=FILE instead of `> FILE`, or convert it: iconv -f UTF-16 -t UTF-8",
+        )
+    if not head:
+        raise DbauditError(f"{name} holds an empty file", "the command that wrote it failed; look at its messages")
+    if any(byte < 32 and byte not in b"\t\r\n\f" for byte in head[:256]):
+        raise DbauditError(f"{name} is not an SQL dump: it is binary", what_dumps_are())
+
+
+def foreign(head: bytes) -> str | None:
+    """What else these first bytes are known to belong to."""
+    if head[257:262] == b"ustar":
+        return "a tar archive"
+    return next((what for magic, what in _FOREIGN if head.startswith(magic)), None)
+
+
+def what_dumps_are() -> str:
+    """The hint of every error about a thing that is no dump."""
+    return "a dump is what mysqldump, mariadb-dump or mydumper writes; plain, gz, xz, bz2 or zst"
+
+
+def _from_stdin(spool: Path) -> Dump:
+    spool.mkdir(parents=True, exist_ok=True)
+    try:
+        with tempfile.NamedTemporaryFile(dir=spool, prefix="stdin-", delete=False) as file:
+            while data := sys.stdin.buffer.read(CHUNK):
+                file.write(data)
+    except OSError as error:
+        raise DbauditError(f"standard input cannot be kept in {spool}: {error.strerror}") from None
+    return _of_file("standard input", make_part(Path(file.name)))
