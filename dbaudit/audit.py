@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Select, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from dbaudit.check import Audited, Cannot, Check, Fact
+from dbaudit.check import Audited, Cannot, Check, Fact, Unknown
 from dbaudit.finding import KEYS_SHOWN, Finding, Skipped
 from dbaudit.packs import STEPS, checks
 
@@ -82,15 +82,15 @@ def _ordered(query: Select[Any], check: Check) -> Select[Any]:
     return query.order_by(*(columns[name] for name in check.key))
 
 
-def _facts(check: Check, audited: Audited) -> Iterator[Finding]:
+def _facts(check: Check, audited: Audited) -> Iterator[Finding | Skipped]:
     assert check.facts_query is not None, f"{check.id} has neither rows nor facts"
     for fact in check.facts_query(audited):
-        yield finding(check, fact)
+        yield Skipped(check.id, fact.reason) if isinstance(fact, Unknown) else finding(check, fact)
 
 
 def finding(check: Check, fact: Fact) -> Finding:
     """The finding that a fact makes, with the check's sentence filled in."""
-    values: Mapping[str, Any] = {"count": fact.count, "object": fact.object, **fact.facts}
+    values: Mapping[str, Any] = {"count": f"{fact.count:,}", "object": fact.object, **fact.facts}
     remedy = check.remedy if fact.remedy is None else fact.remedy
     return Finding(
         check=check.id,

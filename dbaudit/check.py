@@ -10,7 +10,8 @@ import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import Select, column, table
 from sqlalchemy.sql.expression import TableClause
@@ -22,7 +23,7 @@ from dbaudit.schema.model import Schema
 
 __all__ = [
     "ADVICE", "BLOCKS", "DRIFT", "ERROR", "LOSES", "MAY", "NOTE", "SLOW", "WARNING", "WILL", "Audited", "Cannot",
-    "Check", "Fact", "Pending", "Tables", "between", "since", "step", "until",
+    "Check", "Clash", "Drop", "Fact", "Stage", "Tables", "Trouble", "Unknown", "between", "since", "step", "until",
 ]  # fmt: skip
 
 ERROR, WARNING, NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE
@@ -71,11 +72,55 @@ class Fact:
     remedy: str | None = None
 
 
-class Pending(Protocol):
-    """A pending step as a check sees it: its name, and what stood in the schema just before it."""
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """What a facts check yields where it cannot tell about a part; the reason is reported as a skip."""
 
-    @property
-    def step(self) -> Step: ...
+    reason: str
+
+
+class Trouble(StrEnum):
+    """Why a statement of a pending step will not go through, by structure alone."""
+
+    EXISTS = "exists"  # what it creates is there already
+    MISSING = "missing"  # what it changes or drops is not there
+    IN_USE = "in-use"  # something of the site's refers to what it drops
+    FOREIGN_KEY = "foreign-key"  # the foreign key cannot be made
+    CHARSET_UNKNOWN = "charset-unknown"  # a foreign key depends on a charset that nobody told
+
+
+@dataclass(frozen=True, slots=True)
+class Clash:
+    """A statement of a pending step that meets a schema which does not suit it.
+
+    `object` is what it stumbles over, `work` the statement in words, `error` the server's number and text,
+    `detail` a sentence with what differs.
+    """
+
+    trouble: Trouble
+    object: str
+    work: str
+    error: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """A table (`column` None) or column that a step drops without having moved its values elsewhere."""
+
+    table: str
+    column: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A pending step as checks see it, and the schema as it will find it."""
+
+    step: Step
+    title: str
+    before: Schema
+    clashes: tuple[Clash, ...] = ()
+    drops: tuple[Drop, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -91,7 +136,7 @@ class Audited:
     release: Release | None
     target: Release | None
     rows: Callable[[Select[Any]], Iterator[Mapping[str, Any]]] | None = None
-    pending: Sequence[Any] = ()
+    pending: Sequence[Stage] = ()
     row_counts: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -101,7 +146,7 @@ class Audited:
 
 
 RowsQuery = Callable[[Tables], Select[Any]]
-FactsQuery = Callable[[Audited], Iterator[Fact]]
+FactsQuery = Callable[[Audited], Iterator[Fact | Unknown]]
 
 
 class Check:

@@ -18,9 +18,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from dbaudit.packs.keystone._ec2 import decoded, pairs
-
 from dbaudit.check import BLOCKS, ERROR, Audited, Cannot, Check, Fact, step
+from dbaudit.packs.keystone._ec2 import decoded, pairs
 
 check = Check(
     __name__,

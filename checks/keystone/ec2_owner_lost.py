@@ -16,9 +16,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from dbaudit.packs.keystone._ec2 import decoded, pairs
-
 from dbaudit.check import ERROR, LOSES, Audited, Cannot, Check, Fact, step
+from dbaudit.packs.keystone._ec2 import decoded, pairs
 
 check = Check(
     __name__,

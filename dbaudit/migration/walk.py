@@ -1,0 +1,254 @@
+"""Walk through the statements of one step, in the script's own order, over the schema that it will find.
+
+A statement that meets what does not suit it is a clash; it is passed over, so that what follows is still looked at.
+What the script is known to tolerate (it got past it when it was run on its own result) is never a clash.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from dbaudit.check import Clash, Trouble
+from dbaudit.migration import key_rules
+from dbaudit.migration.steps import Origin, StepFacts, Work
+from dbaudit.schema.model import Column, ForeignKey, Index, Schema, Table
+
+
+def clashes(schema: Schema, facts: StepFacts) -> tuple[Clash, ...]:
+    """What will not go through in one step, in the order in which the script comes to it, each once."""
+    walk = _Walk(schema, facts)
+    tolerated = _tolerated(facts)
+    found = []
+    for number, work in enumerate(facts.work):
+        for clash in walk.look(work):
+            if number >= tolerated or clash.trouble not in (Trouble.EXISTS, Trouble.MISSING):
+                found.append(clash)
+        walk.do(work)
+    return tuple(dict.fromkeys(found))
+
+
+def _tolerated(facts: StepFacts) -> int:
+    """How many statements, from the first, the script passes although their work is done already."""
+    if facts.rerunnable:
+        return len(facts.work)
+    error = facts.rerun_error or ""
+    for number, work in enumerate(facts.work):
+        name = work.name or (work.table if work.what == "table" else "")
+        if name and (f"'{name}'" in error or error.endswith(f" {name}")):
+            return number
+    return 0
+
+
+class _Walk:
+    """The schema as it is between two statements of a step."""
+
+    def __init__(self, schema: Schema, facts: StepFacts) -> None:
+        self.schema, self.facts = schema, facts
+        self.tables = dict(schema.tables)
+        self.columns = {(c.table, c.column.name): c.column for c in facts.columns_added}
+        self.indexes = {(i.table, i.index.name): i.index for i in facts.indexes_added}
+        self.keys = {(k.table, k.key.name): k.key for k in facts.keys_added}
+        self.server_named = {(k.table, k.key.name) for k in facts.keys_added if Origin.SERVER_NAMED in k.origins}
+        for added in facts.tables_added:
+            self.indexes |= {(added.table.name, i.name): i for i in added.table.indexes}
+            self.keys |= {(added.table.name, k.name): k for k in added.table.foreign_keys}
+            named = {n for n, origins in added.origins.items() if Origin.SERVER_NAMED in origins}
+            self.server_named |= {(added.table.name, name) for name in named}
+        self.required = {(drop.table, drop.name) for drop in facts.drops_by_name if drop.required}
+        # What the script makes for itself and takes away again, which the measured difference does not hold.
+        self.passing = {(w.table, w.name) for w in facts.work if w.what == "column" and w.action == "add"} - set(
+            self.columns
+        )
+
+    # -- looking ---------------------------------------------------------------------------------------------------
+
+    def look(self, work: Work) -> Iterator[Clash]:
+        """What a statement will trip over, if it were run now."""
+        table = self.tables.get(work.table)
+        if work.what == "table":
+            yield from self._look_at_table(work, table)
+        elif work.action == "rows":
+            return  # rows of an absent table: seen where the table itself is made, changed or dropped
+        elif table is None:
+            yield _clash(Trouble.MISSING, work, work.table, f"1146 Table '{work.table}' doesn't exist")
+        elif work.what == "column":
+            yield from self._look_at_column(work, table)
+        elif work.what in ("index", "unique"):
+            yield from self._look_at_index(work, table)
+        elif work.what == "foreign key":
+            yield from self._look_at_key(work, table)
+
+    def _look_at_table(self, work: Work, table: Table | None) -> Iterator[Clash]:
+        if work.action == "create":
+            if table is not None:
+                yield _clash(Trouble.EXISTS, work, work.table, f"1050 Table '{work.table}' already exists")
+                return
+            child = self._new(work)
+            for key in child.foreign_keys if child else ():
+                yield from self._makes(work, child, key)
+        elif table is None:
+            yield _clash(Trouble.MISSING, work, work.table, f"1051 Unknown table '{work.table}'")
+        elif users := key_rules.referring(self._now(), table):
+            error = "1217 Cannot delete or update a parent row: a foreign key constraint fails"
+            yield _clash(Trouble.IN_USE, work, work.table, error, f"referred to by {_and(users)}")
+
+    def _look_at_column(self, work: Work, table: Table) -> Iterator[Clash]:
+        name = work.name or ""
+        label, column = f"{table.name}.{name}", table.column(name)
+        if work.action == "add":
+            if column is not None:
+                detail = f"the column there is {column.type}{self._wanted(table, name)}"
+                yield _clash(Trouble.EXISTS, work, label, f"1060 Duplicate column name '{name}'", detail)
+        elif column is None:
+            if (table.name, name) not in self.passing:
+                error = f"1091 Can't DROP '{name}'" if work.action == "drop" else f"1054 Unknown column '{name}'"
+                yield _clash(Trouble.MISSING, work, label, error)
+        elif work.action == "drop" and (users := key_rules.users(self._now(), table, name)):
+            yield _clash(Trouble.IN_USE, work, label, f"1553 Cannot drop '{name}'", f"used by {_and(users)}")
+
+    def _wanted(self, table: Table, name: str) -> str:
+        column = self.columns.get((table.name, name))
+        return f", the step makes {column.type}" if column else ""
+
+    def _look_at_index(self, work: Work, table: Table) -> Iterator[Clash]:
+        name = work.name or ""
+        label, index = f"{table.name}.{name}", table.index(name)
+        if work.action != "drop":
+            if index is not None:
+                detail = f"the index there is on ({', '.join(index.columns)})"
+                yield _clash(Trouble.EXISTS, work, label, f"1061 Duplicate key name '{name}'", detail)
+            wanted = self.indexes.get((table.name, name))
+            for column in wanted.columns if wanted else ():
+                if table.column(column) is None:
+                    error = f"1072 Key column '{column}' doesn't exist in table"
+                    yield _clash(Trouble.MISSING, work, f"{table.name}.{column}", error)
+        elif index is None:
+            if (table.name, name) in self.required:
+                yield _clash(
+                    Trouble.MISSING, work, label, f"1091 Can't DROP '{name}'", self._twin_of_index(table, name)
+                )
+        elif users := key_rules.left_without_index(self._now(), table, index):
+            error = f"1553 Cannot drop index '{name}': needed in a foreign key constraint"
+            yield _clash(Trouble.IN_USE, work, label, error, f"needed by {_and(users)}")
+
+    def _look_at_key(self, work: Work, table: Table) -> Iterator[Clash]:
+        if work.action == "drop":
+            name = work.name or ""
+            if table.foreign_key(name) is None and (table.name, name) in self.required:
+                label = f"{table.name}.{name}"
+                yield _clash(Trouble.MISSING, work, label, f"1091 Can't DROP '{name}'", self._twin_of_key(table, name))
+            return
+        for key in self._keys_of(work):
+            yield from self._makes(work, table, key)
+
+    def _makes(self, work: Work, child: Table | None, key: ForeignKey) -> Iterator[Clash]:
+        if child is not None:
+            named = (child.name, key.name) not in self.server_named
+            yield from key_rules.clashes(self._now(), child, key, work.text, named=named)
+
+    def _twin_of_index(self, table: Table, name: str) -> str:
+        """The name under which the database has the index that the step drops by another."""
+        gone = next(
+            (d.index for d in self.facts.indexes_dropped if (d.table, d.index.name) == (table.name, name)), None
+        )
+        same = [i.name for i in table.indexes if gone and (i.columns, i.unique) == (gone.columns, gone.unique)]
+        return f"the same index is there as {_and(same)}" if same else ""
+
+    def _twin_of_key(self, table: Table, name: str) -> str:
+        gone = next((d.key for d in self.facts.keys_dropped if (d.table, d.key.name) == (table.name, name)), None)
+        same = [k.name for k in table.foreign_keys if gone and k.columns == gone.columns]
+        return f"the same foreign key is there as {_and(same)}" if same else ""
+
+    # -- doing -----------------------------------------------------------------------------------------------------
+
+    def do(self, work: Work) -> None:
+        """Change the schema as the statement does; what is there is kept, what is absent needs no drop."""
+        if work.what == "table":
+            self._do_table(work)
+            return
+        table = self.tables.get(work.table)
+        if table is None or work.action == "rows":
+            return
+        if work.what == "column":
+            self.tables[table.name] = self._with_column(work, table)
+        elif work.what in ("index", "unique"):
+            self.tables[table.name] = self._with_index(work, table)
+        elif work.what == "foreign key":
+            self.tables[table.name] = self._with_key(work, table)
+
+    def _do_table(self, work: Work) -> None:
+        if work.action == "drop":
+            self.tables.pop(work.table, None)
+        elif work.table not in self.tables and (new := self._new(work)):
+            self.tables[work.table] = new
+
+    def _with_column(self, work: Work, table: Table) -> Table:
+        name = work.name or ""
+        if work.action == "drop":
+            return replace(table, columns=tuple(c for c in table.columns if c.name != name))
+        column = self.columns.get((table.name, name), Column(name, "text"))
+        if work.action == "add" and table.column(name) is None:
+            return replace(table, columns=(*table.columns, column))
+        return table
+
+    def _with_index(self, work: Work, table: Table) -> Table:
+        name = work.name or ""
+        if work.action == "drop":
+            if gone := table.index(name):
+                self.indexes.setdefault((table.name, name), gone)
+            return replace(table, indexes=tuple(i for i in table.indexes if i.name != name))
+        new = self.indexes.get((table.name, name))
+        return replace(table, indexes=(*table.indexes, new)) if new and table.index(name) is None else table
+
+    def _with_key(self, work: Work, table: Table) -> Table:
+        name = work.name or ""
+        if work.action == "drop":
+            if gone := table.foreign_key(name):
+                self.keys.setdefault((table.name, name), gone)
+            return replace(table, foreign_keys=tuple(k for k in table.foreign_keys if k.name != name))
+        new = tuple(k for k in self._keys_of(work) if table.foreign_key(k.name) is None)
+        return replace(table, indexes=_served(table, new), foreign_keys=(*table.foreign_keys, *new))
+
+    def _keys_of(self, work: Work) -> tuple[ForeignKey, ...]:
+        """The foreign keys that a statement adds: by name, or by their columns where the server names them."""
+        return tuple(
+            key
+            for (table, name), key in self.keys.items()
+            if table == work.table and (name == work.name or (work.name is None and key.columns == work.columns))
+        )
+
+    def _new(self, work: Work) -> Table | None:
+        """The table that a statement creates, without what later statements of the step add to it."""
+        added = next((t.table for t in self.facts.tables_added if t.table.name == work.table), None)
+        if added is None:
+            return None
+        later = {w.name for w in self.facts.work if w.table == work.table and w.name and w.what != "table"}
+        table = replace(
+            added,
+            indexes=tuple(i for i in added.indexes if i.name not in later),
+            foreign_keys=tuple(k for k in added.foreign_keys if k.name not in later),
+        )
+        if table.charset is None:
+            table = replace(table, charset=self.schema.charset, collation=self.schema.collation)
+        return table
+
+    def _now(self) -> Schema:
+        return replace(self.schema, tables=self.tables)
+
+
+def _served(table: Table, keys: Iterable[ForeignKey]) -> tuple[Index, ...]:
+    """The table's indexes, with those that the server makes for foreign keys that have none."""
+    indexes = table.indexes
+    for key in keys:
+        if not any(index.columns[: len(key.columns)] == key.columns for index in indexes):
+            indexes = (*indexes, key_rules.implicit_index(key))
+    return indexes
+
+
+def _and(names: Iterable[str]) -> str:
+    return ", ".join(names)
+
+
+def _clash(trouble: Trouble, work: Work, label: str, error: str, detail: str = "") -> Clash:
+    return Clash(trouble, label, work.text, error, detail)
