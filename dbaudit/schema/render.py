@@ -107,7 +107,7 @@ def render_index(index: Index) -> str:
     keyword = _KEYWORDS[index.kind]
     words = [
         keyword if index.kind is IndexKind.PRIMARY else f"{keyword} {name(index.name)}",
-        "(" + ",".join(_part(part) for part in index.parts) + ")",
+        f"({render_parts(index.parts)})",
         f"USING {index.using}" if index.using else "",
         f"KEY_BLOCK_SIZE={index.block_size}" if index.block_size else "",
         f"COMMENT {quote(index.comment)}" if index.comment else "",
@@ -115,6 +115,11 @@ def render_index(index: Index) -> str:
         "" if index.visible else "/*!80000 INVISIBLE */",
     ]
     return " ".join(word for word in words if word)
+
+
+def render_parts(parts: tuple[IndexPart, ...]) -> str:
+    """The columns and expressions of an index, as they stand between its brackets."""
+    return ",".join(_part(part) for part in parts)
 
 
 def _part(part: IndexPart) -> str:

@@ -1,0 +1,63 @@
+"""What is different between two schemas, object by object.
+
+Both are made canonical first, so that spelling is no difference. Tables are compared whole, and only those that
+differ are looked into, by `table_diff`. diff(b, a) is diff(a, b) with every difference turned round. Whether a
+difference matters is not decided here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from dbaudit.schema.canon import canonical
+from dbaudit.schema.difference import NOT_COMPARED, Change, Difference, Kind
+from dbaudit.schema.model import Schema
+from dbaudit.schema.render import render_table
+from dbaudit.schema.table_diff import attributes, diff_tables, whole
+
+__all__ = ["NOT_COMPARED", "OTHER_FIELDS", "Change", "Difference", "Kind", "diff"]
+
+# What is compared of objects that are no tables; the first field is shown for an object that one side lacks.
+OTHER_FIELDS = {
+    Kind.VIEW: ("select", "security", "check_option", "algorithm"),
+    Kind.TRIGGER: ("body", "table", "timing", "event"),
+    Kind.ROUTINE: ("body", "kind"),
+    Kind.EVENT: ("body",),
+}
+
+
+def diff(left: Schema, right: Schema) -> tuple[Difference, ...]:
+    """The differences from left to right: the database, tables in alphabetical order, then the other objects.
+
+    The database's default charset is compared where both sides know it. A table that cannot be represented whole is
+    always told, even when its text is the same on both sides.
+    """
+    return tuple(_differences(canonical(left), canonical(right)))
+
+
+def _differences(left: Schema, right: Schema) -> Iterator[Difference]:
+    if left.charset is not None and right.charset is not None:
+        yield from attributes(Kind.DATABASE, None, "", ("charset", "collation"), left, right)
+    for name in sorted({*left.tables, *right.tables}):
+        old, new = left.tables.get(name), right.tables.get(name)
+        if old is None or new is None:
+            yield whole(Kind.TABLE, name, name, old, new, render_table)
+        elif old != new or old.unsupported:
+            yield from diff_tables(old, new)
+    yield from _others(Kind.VIEW, left.views, right.views)
+    yield from _others(Kind.TRIGGER, left.triggers, right.triggers)
+    yield from _others(Kind.ROUTINE, left.routines, right.routines)
+    yield from _others(Kind.EVENT, left.events, right.events)
+
+
+def _others(kind: Kind, left: Mapping[str, object], right: Mapping[str, object]) -> Iterator[Difference]:
+    fields = OTHER_FIELDS[kind]
+    for name in sorted({*left, *right}):
+        old, new = left.get(name), right.get(name)
+        table = getattr(old or new, "table", None)
+        if old is None or new is None:
+            yield whole(kind, table, name, old, new, lambda each: str(getattr(each, fields[0])))
+        else:
+            # A trigger that moved belongs to neither table more than to the other.
+            table = table if getattr(new, "table", None) == table else None
+            yield from attributes(kind, table, name, fields, old, new)
