@@ -22,7 +22,7 @@ def clashes(schema: Schema, facts: StepFacts) -> tuple[Clash, ...]:
     found = []
     for number, work in enumerate(facts.work):
         for clash in walk.look(work):
-            if number >= tolerated or clash.trouble not in (Trouble.EXISTS, Trouble.MISSING):
+            if number >= tolerated or walk.never_tolerated(work, clash):
                 found.append(clash)
         walk.do(work)
     return tuple(dict.fromkeys(found))
@@ -60,6 +60,13 @@ class _Walk:
         self.passing = {(w.table, w.name) for w in facts.work if w.what == "column" and w.action == "add"} - set(
             self.columns
         )
+
+    def never_tolerated(self, work: Work, clash: Clash) -> bool:
+        """Whether running on its own result says nothing of this clash: drops that need the name, and what the
+        server refuses. A script that drops a name and makes it again finds it there the second time."""
+        if clash.trouble is Trouble.MISSING and work.action == "drop":
+            return (work.table, work.name) in self.required
+        return clash.trouble not in (Trouble.EXISTS, Trouble.MISSING)
 
     # -- looking ---------------------------------------------------------------------------------------------------
 

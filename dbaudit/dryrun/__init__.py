@@ -1,0 +1,1 @@
+"""The main job as a pipeline of small stages: inspect, serve, restore, predict, step, audit, verdict."""

@@ -1,0 +1,41 @@
+"""What a dry-run is asked to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from dbaudit.release import Release
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerRequest:
+    """How the real migrations are run; `spec` is `command:TEMPLATE` or `sql:DIR`.
+
+    `phases` name the phases of a tool that cannot stop at a version, `probe` is the command that reads the version,
+    `limit` the seconds that one step may take, None for the default; `output` keeps what the tool prints.
+    """
+
+    spec: str
+    phases: tuple[str, ...] = ()
+    probe: str | None = None
+    limit: float | None = None
+    allow_network: bool = False
+    output: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A dry-run: the dump, the target release, where to restore and how to step.
+
+    `database_charset` answers what a dump without CREATE DATABASE does not tell.
+    """
+
+    operand: str
+    target: Release
+    database: str | None = None
+    database_charset: str | None = None
+    server: str = "auto"
+    server_binary: Path | None = None
+    runner: RunnerRequest | None = None
+    workers: int = 2

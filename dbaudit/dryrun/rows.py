@@ -1,0 +1,28 @@
+"""Run a check's Select on the throwaway server, as the account that sees the restored schema alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Select, create_engine
+
+from dbaudit.server.server import Account, Server
+
+Rows = Callable[[Select[*tuple[Any, ...]]], Iterator[Mapping[str, Any]]]
+
+
+@contextmanager
+def reader(server: Server, account: Account, database: str) -> Iterator[Rows]:
+    """A function that runs a Select and yields its rows by label, a stretch at a time, while the block runs."""
+    engine = create_engine("mysql+pymysql://", creator=lambda: server.connect(account, database))
+    try:
+
+        def rows(query: Select[*tuple[Any, ...]]) -> Iterator[Mapping[str, Any]]:
+            with engine.connect() as connection:
+                yield from connection.execution_options(yield_per=1000).execute(query).mappings()
+
+        yield rows
+    finally:
+        engine.dispose()
