@@ -34,16 +34,46 @@ def ends_its_line(buffer: bytes, start: int, end: int) -> bool:
 
     Sound because: a `"` outside a string cannot follow a backslash, so when every `"` does, only `'` opens strings;
     without `#`, `/*`, `` ` `` and `;` nothing else hides a quote (a `--` comment ends with the line; that the
-    statement goes on after it is what NEXT looks at); and with no other backslash each `'` opens or closes.
+    statement goes on after it is what NEXT looks at); what is left is whether the last `'` opens or closes.
     """
     if any(buffer.find(mark, start, end) >= 0 for mark in (b";", b"#", b"*", b"`")):
         return False
     if buffer.find(b"\\", start, end) < 0:
         return buffer.find(b'"', start, end) < 0 and not buffer.count(b"'", start, end) % 2
-    rows = buffer[start:end].replace(b'\\"', b"")
-    if b"\\" in rows:
-        rows = buffer[start:end].replace(b"\\\\", b"").replace(b"\\'", b"").replace(b'\\"', b"")
-    return b'"' not in rows and not rows.count(b"'") % 2
+    if buffer.find(b'"', start, end) >= 0 and (
+        buffer.count(b'"', start, end) != buffer.count(b'\\"', start, end)
+    ):
+        return False
+    return _closes_last(buffer, start, end)
+
+
+def _closes_last(buffer: bytes, start: int, end: int) -> bool:
+    """Whether no string is open behind the last quote in buffer[start:end].
+
+    Looks for a quote near the end that can only close a string, by what stands before it; each quote behind that one
+    opens or closes in turn. Without one all are counted.
+    """
+    behind, place = 0, end
+    while behind < 40 and (quote := buffer.rfind(b"'", start, place)) >= 0:
+        place = quote
+        while place > start and buffer[place - 1] == 92:
+            place -= 1
+        if (quote - place) % 2:
+            continue  # it is escaped, so a string's content
+        if place < quote or _CLOSING.search(buffer, max(start, quote - 80), quote):
+            return not behind % 2
+        behind += 1
+    return not _quotes(buffer[start:end]) % 2
+
+
+# Behind it no string can open, which needs a comma, a paren, a blank, an operator, or a word: an introducer (`x'`,
+# `_utf8mb4'`) or a keyword, none of which holds a digit without beginning with `_`.
+_CLOSING = re.compile(rb"(?:[\]}?.:]|[^0-9A-Za-z_$\x80-\xff][A-Za-z]*+[0-9][0-9A-Za-z]*+)\Z")
+
+
+def _quotes(rows: bytes) -> int:
+    """How many quotes in `rows` are not escaped."""
+    return rows.replace(b"\\\\", b"").replace(b"\\'", b"").count(b"'")
 
 
 def count_line(buffer: bytes, start: int, end: int) -> int | None:

@@ -12,7 +12,6 @@ import io
 import lzma
 import sys
 import tempfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,8 +53,9 @@ class Part:
 
     def open(self, watch: Watch = silent, done: int = 0, total: int | None = None) -> BinaryIO:
         """The decompressed bytes from the start; `watch` hears of `done` + the compressed bytes read so far."""
-        raw = _Watched(self.path, watch, done, self.size if total is None else total)
-        return _decompress(cast(BinaryIO, raw), self.compression)
+        raw = _Counted(self.path.open("rb", buffering=0))
+        told = Watched(watch, done, self.size if total is None else total)
+        return cast(BinaryIO, _Told(_decompress(raw, self.compression), raw, told, self.compression))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +74,20 @@ class Dump:
         return cast(BinaryIO, io.BufferedReader(_Joined(self, watch), CHUNK))
 
 
-class _Watched(io.RawIOBase):
-    """A file that tells how far it was read."""
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """Who is told how far a file was read: `done` bytes of `total` were read before it."""
 
-    def __init__(self, path: Path, watch: Watch, done: int, total: int) -> None:
-        self._file = path.open("rb", buffering=0)
-        self._watch, self._done, self._total = watch, done, total
+    watch: Watch
+    done: int
+    total: int
+
+
+class _Counted(io.RawIOBase):
+    """A file that knows how many bytes were taken from it, also by another thread."""
+
+    def __init__(self, file: io.FileIO) -> None:
+        self.file, self.count = file, 0
 
     def readable(self) -> bool:
         return True
@@ -88,19 +96,23 @@ class _Watched(io.RawIOBase):
         return True
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        return self._file.seek(offset, whence)
+        return self.file.seek(offset, whence)
 
     def tell(self) -> int:
-        return self._file.tell()
+        return self.file.tell()
+
+    def read(self, size: int = -1) -> bytes:
+        data = self.file.read(size) or b""
+        self.count += len(data)
+        return data
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        count = self._file.readinto(buffer) or 0
-        self._done += count
-        self._watch(Progress("read", self._done, self._total))
+        count = self.file.readinto(buffer) or 0
+        self.count += count
         return count
 
     def close(self) -> None:
-        self._file.close()
+        self.file.close()
         super().close()
 
 
@@ -132,26 +144,31 @@ class _Joined(io.RawIOBase):
         return 0
 
 
-class _Guarded(io.RawIOBase):
-    """A decompressing stream whose many kinds of failure become one: DamagedArchive."""
+class _Told(io.RawIOBase):
+    """A part's decompressed bytes. Tells the watch, and turns the many ways in which an archive fails into one."""
 
-    def __init__(self, stream: BinaryIO, below: BinaryIO, kind: str) -> None:
-        self._stream, self._below, self._kind = stream, below, kind
+    def __init__(self, stream: BinaryIO, below: _Counted, told: Watched, kind: str | None) -> None:
+        self._stream, self._below, self._told, self._kind = stream, below, told, kind
 
     def readable(self) -> bool:
         return True
 
+    def seekable(self) -> bool:
+        return self._kind is None
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._stream.seek(offset, whence)
+
     def read(self, size: int = -1) -> bytes:
         try:
-            return self._stream.read(size)
+            data = self._stream.read(size)
         except EOFError:
             raise DamagedArchive(f"the {self._kind} archive ends before its end mark") from None
-        except DamagedArchive:
-            raise
-        except (OSError, lzma.LZMAError, zlib.error, ValueError) as error:
-            raise DamagedArchive(f"the {self._kind} archive is damaged: {error}") from None
-        except Exception as error:  # noqa: BLE001  each binding has error classes of its own (isal, zstd)
-            raise DamagedArchive(f"the {self._kind} archive is damaged: {error}") from None
+        except Exception as error:  # each binding has error classes of its own (isal, lzma, zstd)
+            raise DamagedArchive(f"the {self._kind or 'file'} cannot be read on: {error}") from None
+        told = self._told
+        told.watch(Progress("read", told.done + self._below.count, told.total))
+        return data
 
     def close(self) -> None:
         if not self.closed:
@@ -160,20 +177,17 @@ class _Guarded(io.RawIOBase):
         super().close()
 
 
-def _decompress(raw: BinaryIO, compression: str | None) -> BinaryIO:
-    if compression is None:
-        return raw
+def _decompress(raw: _Counted, compression: str | None) -> BinaryIO:
+    below = cast(BinaryIO, raw)
     if compression == "gz":
-        from isal import igzip
+        from isal import igzip_threaded
 
-        stream = cast(BinaryIO, igzip.IGzipFile(fileobj=raw, mode="rb"))
-    elif compression == "xz":
-        stream = cast(BinaryIO, lzma.open(raw))
-    elif compression == "bz2":
-        stream = cast(BinaryIO, bz2.open(raw))
-    else:
-        stream = _zstd(raw)
-    return cast(BinaryIO, _Guarded(stream, raw, compression))
+        return cast(BinaryIO, igzip_threaded.open(below, "rb", threads=1))
+    if compression == "xz":
+        return cast(BinaryIO, lzma.open(below))
+    if compression == "bz2":
+        return cast(BinaryIO, bz2.open(below))
+    return _zstd(below) if compression == "zst" else below
 
 
 def _zstd(raw: BinaryIO) -> BinaryIO:
