@@ -109,9 +109,7 @@ class Catalog:
     def entries(self, counted: bool) -> tuple[DatabaseEntry, ...]:
         """The databases, those that hold nothing and are not created by the dump left out."""
         return tuple(
-            found.entry(counted)
-            for found in self._databases.values()
-            if found.tables or found.others or found.explicit
+            found.entry(counted) for found in self._databases.values() if found.tables or found.others or found.explicit
         )
 
     def _database(self, name: str | None, explicit: bool = False) -> _Database:

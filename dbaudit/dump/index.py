@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dbaudit.dump.catalog import Catalog
 from dbaudit.dump.entries import DatabaseEntry, Definition, DumpIndex, TableEntry, require_complete
-from dbaudit.dump.source import DamagedArchive, Dump, Part, what_dumps_are
+from dbaudit.dump.source import DamagedArchive, Dump, Metadata, Part, what_dumps_are
 from dbaudit.dump.statements import Comment, Depth, Reader, Statement
 from dbaudit.errors import DbauditError
 from dbaudit.progress import Watch, silent
@@ -79,10 +79,25 @@ class _Pass:
 
     def _index(self) -> DumpIndex:
         catalog, header = self._catalog, self._catalog.header
-        defect = self._defect or header.defect
+        databases = catalog.entries(self._depth is Depth.COUNTS)
+        metadata = self._dump.metadata
+        defect = self._defect or (_unlike(databases, metadata) if metadata else header.defect)
         if not defect and catalog.open_table:
             catalog.last_whole = catalog.open_table
         return DumpIndex(
-            self._dump, header.tool, header.client, header.server, header.charset, header.gtid, not defect,
-            catalog.last_whole, self._size, catalog.entries(self._depth is Depth.COUNTS), defect, tuple(self._starts),
+            self._dump, "mydumper" if metadata else header.tool, header.client, header.server, header.charset,
+            metadata.gtid if metadata else header.gtid, not defect, catalog.last_whole, self._size, databases, defect,
+            tuple(self._starts),
         )  # fmt: skip
+
+
+def _unlike(databases: tuple[DatabaseEntry, ...], metadata: Metadata) -> str:
+    """Why a mydumper directory is not complete; empty when it is."""
+    if not metadata.finished:
+        return "its metadata does not say `Finished dump at`"
+    for database in databases:
+        for table in database.tables:
+            told = metadata.rows.get((database.name or "", table.name), table.rows)
+            if table.rows is not None and told != table.rows:
+                return f"table {table.name} has {table.rows} rows, its metadata says {told}"
+    return ""

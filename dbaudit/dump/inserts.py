@@ -40,9 +40,7 @@ def ends_its_line(buffer: bytes, start: int, end: int) -> bool:
         return False
     if buffer.find(b"\\", start, end) < 0:
         return buffer.find(b'"', start, end) < 0 and not buffer.count(b"'", start, end) % 2
-    if buffer.find(b'"', start, end) >= 0 and (
-        buffer.count(b'"', start, end) != buffer.count(b'\\"', start, end)
-    ):
+    if buffer.find(b'"', start, end) >= 0 and (buffer.count(b'"', start, end) != buffer.count(b'\\"', start, end)):
         return False
     return _closes_last(buffer, start, end)
 

@@ -12,7 +12,7 @@ import io
 import lzma
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -59,6 +59,15 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Metadata:
+    """What mydumper's `metadata` says: whether it came to its end, and the rows of each (database, table)."""
+
+    finished: bool
+    gtid: str | None
+    rows: Mapping[tuple[str, str], int]
+
+
+@dataclass(frozen=True, slots=True)
 class Dump:
     """A dump that can be read as often as wanted. `size` counts bytes on disk, `name` is for people."""
 
@@ -68,6 +77,7 @@ class Dump:
     compression: str | None
     mydumper: bool
     parts: tuple[Part, ...]
+    metadata: Metadata | None = None
 
     def open(self, watch: Watch = silent) -> BinaryIO:
         """All parts end to end, decompressed. Raises DamagedArchive while reading."""
@@ -164,7 +174,7 @@ class _Told(io.RawIOBase):
             data = self._stream.read(size)
         except EOFError:
             raise DamagedArchive(f"the {self._kind} archive ends before its end mark") from None
-        except Exception as error:  # each binding has error classes of its own (isal, lzma, zstd)
+        except Exception as error:  # noqa: BLE001  each binding has error classes of its own (isal, lzma, zstd)
             raise DamagedArchive(f"the {self._kind or 'file'} cannot be read on: {error}") from None
         told = self._told
         told.watch(Progress("read", told.done + self._below.count, told.total))
@@ -182,7 +192,7 @@ def _decompress(raw: _Counted, compression: str | None) -> BinaryIO:
     if compression == "gz":
         from isal import igzip_threaded
 
-        return cast(BinaryIO, igzip_threaded.open(below, "rb", threads=1))
+        return cast(BinaryIO, igzip_threaded.open(below, "rb", threads=1))  # type: ignore[no-untyped-call]
     if compression == "xz":
         return cast(BinaryIO, lzma.open(below))
     if compression == "bz2":

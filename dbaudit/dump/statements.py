@@ -142,9 +142,10 @@ class Reader:
             rows = inserts.count_line(buffer, values.end(), last)
             if rows is None:
                 return None
-        elif not (
-            inserts.ends_its_line(buffer, values.end(), last) and inserts.NEXT.match(buffer, end)
-        ) and inserts.count_line(buffer, values.end(), last) is None:
+        elif (
+            not (inserts.ends_its_line(buffer, values.end(), last) and inserts.NEXT.match(buffer, end))
+            and inserts.count_line(buffer, values.end(), last) is None
+        ):
             return None
         whole = self._depth is Depth.TEXT
         text = buffer[start : last if whole else values.end()]

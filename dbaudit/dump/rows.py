@@ -1,0 +1,144 @@
+"""The rows of one table of a dump, as values. For small tables, such as the one with the migration number.
+
+It decodes literals as mysqldump, mariadb-dump and mydumper write them; an expression is given as its text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from dbaudit.dump import inserts
+from dbaudit.dump.entries import DatabaseEntry, DumpIndex, TableEntry
+from dbaudit.dump.source import CHUNK, DamagedArchive
+from dbaudit.dump.statements import Comment, Depth, Kind, Reader, Statement
+from dbaudit.dump.tokens import IDENT, bare_name, text, unwrap
+from dbaudit.errors import DbauditError
+
+Value = bytes | str | int | float | None
+
+# One value: an optional introducer, then a string or whatever is no string up to the comma or paren that ends it.
+_VALUE = re.compile(
+    rb"\s*+(?:(?P<intro>_\w+\s*+|[xXbBnN])?(?P<text>'(?:[^'\\]++|\\.|'')*+'|\"(?:[^\"\\]++|\\.|\"\")*+\")"
+    rb"|(?P<bare>(?:[^'\"(),]++|\((?:[^()'\"]++|'(?:[^'\\]++|\\.)*+')*+\))++))\s*+",
+    re.S,
+)  # fmt: skip
+_ESCAPE = re.compile(rb"\\(.)|''", re.S)
+_DOUBLED = re.compile(rb"\\(.)|\"\"", re.S)
+# \% and \_ keep their backslash: they are patterns for LIKE.
+_MEANING = {b"0": b"\0", b"b": b"\b", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"Z": b"\x1a", b"%": b"\\%", b"_": b"\\_"}
+_INTEGER = re.compile(rb"[+-]?\d+\Z")
+_FLOAT = re.compile(rb"[+-]?(?:\d+\.\d*|\.\d+|\d+)(?:[eE][+-]?\d+)?\Z")
+_HEX = re.compile(rb"0[xX]([0-9A-Fa-f]+)\Z")
+_COLUMN = re.compile(rb"^\s*(`(?:[^`]|``)+`|\"[^\"]+\")\s+\w", re.M)
+_GENERATED = re.compile(rb"\bGENERATED\s+ALWAYS\b|\bAS\s*\(.*\)\s*(?:VIRTUAL|STORED|PERSISTENT)", re.I)
+
+
+def read_rows(index: DumpIndex, database: DatabaseEntry, table: TableEntry) -> Iterator[dict[str, Value]]:
+    """Each row of the table by column name.
+
+    Strings are str (bytes that are not UTF-8 survive as surrogates), hex and `_binary` literals bytes, numbers int
+    or float, NULL None. Raises DbauditError when a statement cannot be read.
+    """
+    columns = columns_of(table)
+    try:
+        for statement in _data(index, table):
+            head = inserts.HEAD.match(statement.text)
+            if head is None or bare_name(head[2]) != table.name or not _in(head[1], database):
+                continue
+            names = [bare_name(name.strip()) for name in re.findall(IDENT, head[3])] if head[3] else columns
+            yield from _rows(statement, head.end(), names, table)
+    except DamagedArchive as error:
+        raise DbauditError(f"{index.dump.name}: {error}, in the rows of table {table.name}") from None
+
+
+def columns_of(table: TableEntry) -> list[str]:
+    """The columns of a CREATE TABLE in order, generated ones left out, as an INSERT without a list has them."""
+    lines = unwrap(table.create.encode("utf-8", "surrogateescape")).split(b"\n")
+    found = ((line, _COLUMN.match(line)) for line in lines)
+    return [bare_name(match[1]) for line, match in found if match and not _GENERATED.search(line)]
+
+
+def _in(schema: bytes | None, database: DatabaseEntry) -> bool:
+    return schema is None or bare_name(schema) == database.name
+
+
+def _data(index: DumpIndex, table: TableEntry) -> Iterator[Statement]:
+    """The INSERT statements between the table's start and its end."""
+    ends = (*index.starts[1:], index.size)
+    for part, start, end in zip(index.dump.parts, index.starts, ends, strict=True):
+        if end <= table.start or start >= table.end:
+            continue
+        with part.open() as stream:
+            skip = max(0, table.start - start)
+            _skip(stream, skip)
+            for item in Reader(stream, Depth.TEXT, start + skip).read():
+                if item.start >= table.end:
+                    break
+                if not isinstance(item, Comment) and item.kind is Kind.DATA:
+                    yield item
+
+
+def _skip(stream: BinaryIO, count: int) -> None:
+    if stream.seekable():
+        stream.seek(count)
+        return
+    while count > 0 and (data := stream.read(min(count, CHUNK))):
+        count -= len(data)
+
+
+def _rows(statement: Statement, at: int, names: list[str], table: TableEntry) -> Iterator[dict[str, Value]]:
+    data = statement.text
+    values = inserts.VALUES.match(data, at)
+    where = f"table {table.name}, byte {statement.start}"
+    if values is None or not statement.whole:
+        raise DbauditError(f"{where}: the rows of this INSERT cannot be read")
+    at = values.end()
+    while data[at : at + 1] == b"(":
+        row: list[Value] = []
+        at += 1
+        while match := _VALUE.match(data, at):
+            row.append(_decode(match))
+            at = match.end() + 1
+            if data[match.end() : at] != b",":
+                break
+        if len(row) != len(names):
+            raise DbauditError(f"{where}: a row has {len(row)} values for {len(names)} columns")
+        yield dict(zip(names, row, strict=True))
+        between = re.compile(rb"\s*+,?\s*+").match(data, at)
+        at = between.end() if between else at
+
+
+def _decode(match: re.Match[bytes]) -> Value:
+    bare = match["bare"]
+    if bare is not None:
+        return _plain(bare.strip())
+    written = match["text"]
+    pattern = _ESCAPE if written[:1] == b"'" else _DOUBLED
+    content = pattern.sub(lambda found: _unescape(found, written[:1]), written[1:-1])
+    intro = (match["intro"] or b"").strip().lower()
+    if intro == b"x":
+        return bytes.fromhex(content.decode("ascii"))
+    if intro == b"b":
+        return int(content, 2).to_bytes((len(content) + 7) // 8, "big")
+    return content if intro == b"_binary" else text(content)
+
+
+def _unescape(found: re.Match[bytes], quote: bytes) -> bytes:
+    return quote if found[1] is None else _MEANING.get(found[1], found[1])
+
+
+def _plain(bare: bytes) -> Value:
+    if bare.upper() in (b"NULL", b"\\N"):
+        return None
+    if _INTEGER.match(bare):
+        return int(bare)
+    if _FLOAT.match(bare):
+        return float(bare)
+    if match := _HEX.match(bare):
+        return bytes.fromhex(text(match[1]).zfill(len(match[1]) + len(match[1]) % 2))
+    if bare.lower().startswith(b"_binary"):
+        rest = bare[7:].strip()
+        return _plain(rest)
+    return text(bare)
