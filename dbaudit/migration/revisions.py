@@ -1,0 +1,147 @@
+"""Which revisions a step applied, in order, as the database saw it: what tools log differs by tool and release.
+
+While a step runs, triggers on the tables that record versions (`migrate_version`, `alembic_version` and its kin) note
+each change in a schema that the migrating account has no right on. Comparing before and after would not do: Alembic
+updates one row in place, so that of two revisions only the last would be seen, and the order of several branches is
+nowhere. Notes are in InnoDB and in the step's own transaction, so what is rolled back is not reported. Triggers and
+schema are gone before anything else looks at the database. Where a trigger cannot be had (the table does not exist
+yet, another trigger is in the way on MySQL 5.6, a server that demands SUPER) before and after are compared.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import pymysql
+
+from dbaudit.migration.catalogue import repository
+from dbaudit.server.server import Server, quoted
+
+if TYPE_CHECKING:
+    from dbaudit.server.server import Connection
+
+# Seconds to wait for a table that a killed step may still hold.
+_LOCK_WAIT = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """A table that records versions: the columns for the repository (None for Alembic) and for the version."""
+
+    table: str
+    repository: str | None
+    version: str
+
+
+def books(connection: Connection, database: str) -> tuple[Book, ...]:
+    """The tables of a schema that record versions, in order of their names."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT t.TABLE_NAME, c.COLUMN_NAME FROM information_schema.TABLES t JOIN information_schema.COLUMNS c"
+            " ON c.TABLE_SCHEMA = t.TABLE_SCHEMA AND c.TABLE_NAME = t.TABLE_NAME"
+            " WHERE t.TABLE_SCHEMA = %s AND t.TABLE_TYPE = 'BASE TABLE' AND"
+            " (t.TABLE_NAME = 'migrate_version' AND c.COLUMN_NAME = 'version'"
+            " OR t.TABLE_NAME LIKE 'alembic%%version%%' AND c.COLUMN_NAME = 'version_num') ORDER BY 1",
+            (database,),
+        )
+        return tuple(
+            Book(table, "repository_id" if table == "migrate_version" else None, column)
+            for table, column in cursor.fetchall()
+        )
+
+
+def standing(connection: Connection, database: str) -> tuple[str, ...]:
+    """What the tables record now, sorted: Alembic revisions as they are, numbers as `cinder:11`."""
+    found: list[str] = []
+    with connection.cursor() as cursor:
+        for book in books(connection, database):
+            columns = f"{quoted(book.repository) if book.repository else 'NULL'}, {quoted(book.version)}"
+            cursor.execute(f"SELECT {columns} FROM {quoted(database)}.{quoted(book.table)}")
+            found += [_name(*row) for row in cursor.fetchall()]
+    return tuple(sorted(found))
+
+
+class RevisionWatch:
+    """Notes the revisions that are applied to a schema while it is entered; ask `applied` before leaving."""
+
+    def __init__(self, server: Server, database: str) -> None:
+        self._server = server
+        self._database = database
+        self._notes = f"dbaudit_watch_{secrets.token_hex(6)}"
+        self._triggers: list[str] = []
+        self._before: frozenset[str] = frozenset()
+
+    def __enter__(self) -> Self:
+        try:
+            self._begin()
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end()
+
+    def applied(self) -> tuple[str, ...]:
+        """The revisions in the order in which they were applied; those that only a comparison shows come last."""
+        with self._admin() as connection, connection.cursor() as cursor:
+            cursor.execute(f"SELECT repository, version FROM {quoted(self._notes)}.seen ORDER BY id")
+            noted = [_name(*row) for row in cursor.fetchall()]
+            now = standing(connection, self._database)
+        return tuple(dict.fromkeys([*noted, *(name for name in now if name not in self._before)]))
+
+    def standing(self) -> tuple[str, ...]:
+        """What the tables record now; see the function of this name."""
+        with self._admin() as connection:
+            return standing(connection, self._database)
+
+    def _begin(self) -> None:
+        with self._admin() as connection, connection.cursor() as cursor:
+            self._before = frozenset(standing(connection, self._database))
+            cursor.execute(f"CREATE DATABASE {quoted(self._notes)} CHARACTER SET utf8mb4")
+            cursor.execute(
+                f"CREATE TABLE {quoted(self._notes)}.seen (id INT AUTO_INCREMENT PRIMARY KEY,"
+                " repository VARCHAR(255), version VARCHAR(255)) ENGINE=InnoDB"
+            )
+            for book in books(connection, self._database):
+                for event in ("INSERT", "UPDATE"):
+                    name = f"{self._notes}_{len(self._triggers)}"
+                    # No trigger, no notes: the comparison has to do.
+                    with contextlib.suppress(pymysql.MySQLError):
+                        cursor.execute(self._trigger(name, event, book))
+                        self._triggers.append(name)
+
+    def _trigger(self, name: str, event: str, book: Book) -> str:
+        new = f"NEW.{quoted(book.version)}"
+        changed = f" WHERE NOT (OLD.{quoted(book.version)} <=> {new})" if event == "UPDATE" else ""
+        source = f"NEW.{quoted(book.repository)}" if book.repository else "NULL"
+        place = quoted(self._database)
+        return (
+            f"CREATE TRIGGER {place}.{quoted(name)} AFTER {event} ON {place}.{quoted(book.table)} FOR EACH ROW"
+            f" INSERT INTO {quoted(self._notes)}.seen (repository, version) SELECT {source}, {new} FROM DUAL{changed}"
+        )
+
+    def _end(self) -> None:
+        with self._admin() as connection, connection.cursor() as cursor:
+            cursor.execute(f"SET SESSION lock_wait_timeout = {_LOCK_WAIT}")
+            for name in self._triggers:
+                # The step may have dropped the table, and the trigger with it.
+                cursor.execute(f"DROP TRIGGER IF EXISTS {quoted(self._database)}.{quoted(name)}")
+            self._triggers.clear()
+            cursor.execute(f"DROP DATABASE IF EXISTS {quoted(self._notes)}")
+
+    @contextlib.contextmanager
+    def _admin(self) -> Iterator[Connection]:
+        with contextlib.closing(self._server.admin()) as connection:
+            yield connection
+
+
+def _name(repository_id: str | None, version: object) -> str:
+    return str(version) if repository_id is None else f"{repository(repository_id)}:{version}"

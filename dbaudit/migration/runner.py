@@ -1,0 +1,156 @@
+"""What a runner is: it runs one migration step, or one phase, against the throwaway server, and says how it went.
+
+A runner knows nothing of restoring, comparing or judging; the dry-run does that around it. Two exist: `sql_runner`
+and `command_runner`. A step that fails is an outcome; only what makes stepping impossible or unsafe is an error.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import pymysql
+
+from dbaudit.finding import Step, step
+from dbaudit.progress import Watch, silent
+from dbaudit.result import Status
+from dbaudit.server.server import Account, Server
+
+# Seconds that one step may take unless told otherwise: a day. A rehearsal of a large database takes hours in one
+# ALTER; the limit is there so that a tool which waits for ever does not keep the report from being written.
+STEP_LIMIT = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class RunStep:
+    """One step to run. `step` is its name in reports (`cinder:11`, `keystone:expand`), `title` is for people.
+
+    `argument` is what the tool is told: the number or revision for `{version}`, the phase for `{phase}`.
+    """
+
+    step: Step
+    title: str
+    argument: str
+    is_phase: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StepOutcome:
+    """How a step went. `seconds` is wall time; `error` None when it went well, else what the tool said at its end.
+
+    `output` holds everything that the tool printed, or for SQL each statement with its time; no password is in it.
+    `revisions` are what the database says was applied, in order: Alembic revisions as they are, others like
+    `cinder:11`. `timed_out` says that it was stopped by its time limit.
+    """
+
+    status: Status
+    seconds: float
+    error: str | None
+    output: Path
+    revisions: tuple[str, ...] = ()
+    timed_out: bool = False
+
+
+def version_step(repository: str, version: int | str, title: str = "") -> RunStep:
+    """The step that brings `repository` to a version: a sqlalchemy-migrate number or an Alembic revision."""
+    return RunStep(step(repository, version), title or f"version {version}", str(version))
+
+
+def phase_step(service: str, phase: str) -> RunStep:
+    """The step that runs a whole phase of `service`."""
+    return RunStep(step(service, phase), f"phase {phase}", phase, is_phase=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What steps run against: a schema on the throwaway server, and the account that may change it.
+
+    `directory` is private to this run (0700); output and configuration files go there. `siblings` are schemas of
+    other services on the same server by service name, which the account must reach too (`nova_api` for nova's).
+    """
+
+    server: Server
+    account: Account
+    database: str
+    service: str
+    directory: Path
+    siblings: Mapping[str, str] = field(default_factory=dict)
+
+    def disconnect(self) -> None:
+        """Stop what the account still runs on the server: a killed client's ALTER goes on until it is told."""
+        with contextlib.closing(self.server.admin()) as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT ID FROM information_schema.PROCESSLIST WHERE USER = %s", (self.account.user,))
+            for (number,) in cursor.fetchall():
+                # It may have ended by itself.
+                with contextlib.suppress(pymysql.MySQLError):
+                    cursor.execute(f"KILL {int(number)}")
+
+
+class Runner(ABC):
+    """Runs steps, in the order in which they are given. Close it: what it started and wrote beside the output goes."""
+
+    @abstractmethod
+    def prove(self, watch: Watch = silent) -> str:
+        """Show that it writes to the throwaway server and nowhere else; the sentence says how it was shown.
+
+        Raises DbauditError where it cannot be shown. The first `run` does it where it has not been done.
+        """
+
+    @abstractmethod
+    def run(self, step: RunStep) -> StepOutcome:
+        """Run one step. KeyboardInterrupt passes through, after everything that was started has been killed."""
+
+    def close(self) -> None:  # noqa: B027 - a runner that holds nothing has nothing to do
+        """Take away what it made. May be called twice."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def output_file(directory: Path, step: RunStep) -> Path:
+    """Where the output of a step is kept: a new file in `directory` (0600), numbered, so that a retry has its own."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    name = "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in str(step.step))
+    number = 1
+    while True:
+        path = directory / (f"{name}.log" if number == 1 else f"{name}.{number}.log")
+        try:
+            path.touch(mode=0o600, exist_ok=False)
+        except FileExistsError:
+            number += 1
+        else:
+            return path
+
+
+def masked(text: str, secrets: Sequence[str]) -> str:
+    """The text without the passwords."""
+    for secret in secrets:
+        if secret:
+            text = text.replace(secret, "***")
+    return text
+
+
+def mask_file(path: Path, secrets: Sequence[str]) -> None:
+    """Take the passwords out of a file, where one is in it; line by line, since output can be large."""
+    wanted = [secret.encode() for secret in secrets if secret]
+    with path.open("rb") as source:
+        if not any(secret in line for line in source for secret in wanted):
+            return
+    clean = path.with_suffix(".masked")
+    with path.open("rb") as source, clean.open("wb") as sink:
+        clean.chmod(0o600)
+        for line in source:
+            for secret in wanted:
+                line = line.replace(secret, b"***")
+            sink.write(line)
+    clean.replace(path)

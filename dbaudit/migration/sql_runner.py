@@ -1,0 +1,203 @@
+"""Runs a folder of numbered SQL files, a statement at a time, as the account that has no right beside the schema.
+
+`010_add_transfers.sql` is step 10. Pending is what is numbered above the place where the database stands. It is no
+mysql client: commands such as `source` or `\\!` are refused, while DELIMITER is understood.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+import pymysql
+
+from dbaudit.dump.statements import Depth, Kind, Reader, Statement
+from dbaudit.errors import UsageError
+from dbaudit.migration.catalogue import repository
+from dbaudit.migration.revisions import RevisionWatch, books, standing
+from dbaudit.migration.runner import STEP_LIMIT, Runner, RunStep, StepOutcome, Target, masked, output_file, version_step
+from dbaudit.progress import Watch, silent
+from dbaudit.result import Status
+
+if TYPE_CHECKING:
+    from dbaudit.server.server import Connection
+
+# Characters of a statement that errors and the output show.
+_SHOWN = 200
+_NUMBERED = re.compile(r"[Vv]?(?P<number>\d+)(?:[^0-9].*)?$")
+# sqlalchemy-migrate keeps the way back beside the way forward.
+_WAY_BACK = re.compile(r"downgrade|rollback|undo", re.I)
+# What the server says to a session that was killed from outside.
+_KILLED = {1317, 2006, 2013, 1927}
+
+
+@dataclass(frozen=True, slots=True)
+class _Failed(Exception):
+    """A statement that the server refused: where it stands, and what was said."""
+
+    text: str
+    code: int
+
+
+class SqlRunner(Runner):
+    """Runs the files of a folder. `sql_mode` is the session's, None for the server's default; `limit` is in seconds."""
+
+    def __init__(self, folder: Path, target: Target, *, sql_mode: str | None = None, limit: float = STEP_LIMIT) -> None:
+        self._files = _numbered(folder)
+        self._target = target
+        self._mode = sql_mode
+        self._limit = limit
+
+    def prove(self, watch: Watch = silent) -> str:
+        """Nothing to ask: the statements go over a connection of our own, with rights on the schema alone."""
+        return "SQL is run by dbaudit itself, with an account that has rights on the restored schema alone"
+
+    def pending(self, version: int | None = None, last: int | None = None) -> tuple[RunStep, ...]:
+        """The steps above `version` (None: where the schema's migrate_version stands, else 0), up to `last`."""
+        at = self._standing() if version is None else version
+        return tuple(
+            version_step(self._target.service, number, path.name)
+            for number, path in self._files.items()
+            if number > at and (last is None or number <= last)
+        )
+
+    def _standing(self) -> int:
+        with contextlib.closing(self._target.server.admin()) as connection:
+            prefix = f"{self._target.service}:"
+            names = standing(connection, self._target.database)
+        return max((int(name.removeprefix(prefix)) for name in names if name.startswith(prefix)), default=0)
+
+    def run(self, step: RunStep) -> StepOutcome:
+        """Run one file; see Runner. What it did before a statement failed stays done, as in a real upgrade."""
+        path = self._files.get(int(step.argument)) if step.argument.isdigit() else None
+        if path is None:
+            raise UsageError(f"the folder of SQL files has none for step {step.step}")
+        target = self._target
+        output = output_file(target.directory / "steps", step)
+        with RevisionWatch(target.server, target.database) as watched:
+            begun = time.perf_counter()
+            with output.open("w") as log:
+                error, timed_out = self._run_file(path, int(step.argument), log)
+            seconds = time.perf_counter() - begun
+            revisions = watched.applied()
+        status = Status.FAILED if error else Status.OK
+        return StepOutcome(status, seconds, error, output, revisions, timed_out)
+
+    def _run_file(self, path: Path, number: int, log: TextIO) -> tuple[str | None, bool]:
+        """The error, or None, and whether it came of the time limit."""
+        target = self._target
+        expired = threading.Event()
+        finished = False
+        connection = target.server.connect(target.account, target.database)
+
+        def expire() -> None:
+            expired.set()
+            target.disconnect()
+
+        timer = threading.Timer(self._limit, expire)
+        timer.daemon = True
+        timer.start()
+        try:
+            if self._mode is not None:
+                with connection.cursor() as cursor:
+                    cursor.execute("SET SESSION sql_mode = %s", (self._mode,))
+            for line, statement in _statements(path):
+                self._execute(connection, path, line, statement, log)
+            self._record(connection, number)
+            finished = True
+        except _Failed as failed:
+            finished = True
+            if expired.is_set() and failed.code in _KILLED:
+                return f"stopped after its time limit of {self._limit:g} s: {failed.text}", True
+            return masked(failed.text, (target.account.password,)), False
+        finally:
+            timer.cancel()
+            if not finished:  # interrupted: the server would go on with the statement
+                target.disconnect()
+            with contextlib.suppress(pymysql.MySQLError):
+                connection.close()
+        return None, False
+
+    def _execute(self, connection: Connection, path: Path, line: int, statement: Statement, log: TextIO) -> None:
+        shown = _shown(statement)
+        begun = time.perf_counter()
+        said, rows, code = None, 0, 0
+        try:
+            if statement.kind is Kind.CLIENT:
+                said = "this is a command to the mysql client, not SQL"
+            else:
+                with connection.cursor() as cursor:
+                    rows = cursor.execute(statement.text.decode("utf-8", "surrogateescape"))
+                    while cursor.nextset():
+                        pass
+        except pymysql.MySQLError as error:
+            said, code = _said(error), int(error.args[0]) if error.args and isinstance(error.args[0], int) else 0
+        log.write(f"line {line}  {time.perf_counter() - begun:.3f} s  {rows} rows  {shown}\n")
+        if said is not None:
+            log.write(f"  {said}\n")
+            raise _Failed(f"{path.name} line {line}: {shown}: {said}", code)
+
+    def _record(self, connection: Connection, number: int) -> None:
+        """Set the version in migrate_version, where the repository has a row there and the file did not do it."""
+        with connection.cursor() as cursor:
+            for book in books(connection, self._target.database):
+                if book.repository is None:
+                    continue
+                cursor.execute("SELECT repository_id FROM migrate_version")
+                for (name,) in cursor.fetchall():
+                    if repository(name) == self._target.service:
+                        cursor.execute(
+                            "UPDATE migrate_version SET version = %s WHERE repository_id = %s AND version < %s",
+                            (number, name, number),
+                        )
+
+
+def _numbered(folder: Path) -> dict[int, Path]:
+    """The files by number, in its order. Raises UsageError: no folder, no file, no number, a number twice."""
+    if not folder.is_dir():
+        raise UsageError(f"the runner's folder of SQL files does not exist: {folder}", "sql:DIR names a directory")
+    found: dict[int, Path] = {}
+    for path in sorted(folder.glob("*.sql")):
+        if _WAY_BACK.search(path.stem):
+            continue
+        match = _NUMBERED.match(path.stem)
+        if match is None:
+            raise UsageError(
+                f"{path.name} has no number, so that its place among the steps is not known",
+                "begin the name with the version that it leads to, such as 010_add_transfers.sql, or move it away",
+            )
+        other = found.setdefault(int(match["number"]), path)
+        if other is not path:
+            raise UsageError(
+                f"{other.name} and {path.name} have the same number", "one file a version: join them, or move one away"
+            )
+    if not found:
+        raise UsageError(f"there are no SQL files in {folder}", "name them like 010_add_transfers.sql")
+    return dict(sorted(found.items()))
+
+
+def _statements(path: Path) -> Iterator[tuple[int, Statement]]:
+    """The statements of a file, each with the line that it begins on (counted from 1)."""
+    data = path.read_bytes()
+    line, seen = 1, 0
+    for item in Reader(io.BytesIO(data), Depth.TEXT).read():
+        if isinstance(item, Statement):
+            line += data.count(b"\n", seen, item.start)
+            seen = item.start
+            yield line, item
+
+
+def _shown(statement: Statement) -> str:
+    text = " ".join(statement.text[: 4 * _SHOWN].decode("utf-8", "replace").split())
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
+def _said(error: pymysql.MySQLError) -> str:
+    return f"({error.args[0]}) {error.args[1]}" if len(error.args) > 1 else str(error)
