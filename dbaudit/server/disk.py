@@ -1,0 +1,85 @@
+"""Whether a disk is large enough for a rehearsal, and how to say that it is not.
+
+It counts bytes; it does not reserve them. What else is written meanwhile is not known here.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from dbaudit.errors import DbauditError
+
+MIB = 1 << 20
+
+# Bytes of InnoDB data for each byte of dump text, measured by `python -m tests.server.measure_disk`:
+# TODO
+EXPANSION = 2.0
+# The initialised data directory with its logs: 31 MiB (MariaDB 10.11), 46 (MySQL 5.6), 82 (MySQL 9.7).
+EMPTY_SERVER = 100 * MIB
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a server is wanted for; sizes in bytes of the decompressed dump.
+
+    `observe` has it keep statement histories and per-table counters, which cost some of its speed.
+    """
+
+    bytes_of_dump: int = 0
+    largest_table: int = 0
+    observe: bool = False
+
+    @property
+    def redo(self) -> int:
+        """Bytes of redo log to give it: room for a load without a checkpoint at every turn, within reason."""
+        return min(1024 * MIB, max(16 * MIB, self.bytes_of_dump // 4 // MIB * MIB))
+
+    @property
+    def disk(self) -> int:
+        """Bytes that it may take: the data, one table more for a copying ALTER, redo, and the empty server."""
+        return int((self.bytes_of_dump + self.largest_table) * EXPANSION) + self.redo + EMPTY_SERVER
+
+
+def available(directory: Path) -> int:
+    """Bytes that an ordinary user may still write there."""
+    found = os.statvfs(directory)
+    return found.f_bavail * found.f_frsize
+
+
+def require(directory: Path, needs: Needs, free: Callable[[Path], int] = available) -> None:
+    """Raise DbauditError, with both numbers, where `directory` has too little room for `needs`."""
+    there = free(directory)
+    if there < needs.disk:
+        raise DbauditError(
+            f"{directory} has {size(there)} free; this rehearsal needs about {size(needs.disk)} "
+            f"({size(needs.bytes_of_dump)} of dump take {size(int(needs.bytes_of_dump * EXPANSION))} as tables, "
+            f"the rest is for the copy of the largest table, the redo log and the server itself)",
+            "free some space, or set TMPDIR to a directory on a larger disk",
+        )
+
+
+def size(count: int) -> str:
+    """Bytes for people: `4.0 KiB`, `1.5 GiB`."""
+    value, unit = float(count), "bytes"
+    for unit in ("bytes", "KiB", "MiB", "GiB", "TiB"):
+        if value < 1024 or unit == "TiB":
+            break
+        value /= 1024
+    return f"{count} bytes" if unit == "bytes" else f"{value:.1f} {unit}"
+
+
+_FULL = ("No space left on device", "Errcode: 28", "OS errno 28", "error number 28", "errno: 28", "is full")
+
+
+def tells_full(text: str) -> bool:
+    """Whether a server's message or log says that its disk is full."""
+    return any(sign in text for sign in _FULL)
+
+
+def full_error(directory: Path | None) -> DbauditError:
+    """The error for a disk that turned out to be full."""
+    where = f" that holds {directory}" if directory else ""
+    return DbauditError(f"the disk{where} is full", "free some space, or set TMPDIR to a directory on a larger disk")
