@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Select, create_engine
 
@@ -21,7 +21,8 @@ def reader(server: Server, account: Account, database: str) -> Iterator[Rows]:
 
         def rows(query: Select[*tuple[Any, ...]]) -> Iterator[Mapping[str, Any]]:
             with engine.connect() as connection:
-                yield from connection.execution_options(yield_per=1000).execute(query).mappings()
+                found = connection.execution_options(yield_per=1000).execute(query).mappings()
+                yield from (cast("Mapping[str, Any]", row) for row in found)
 
         yield rows
     finally:

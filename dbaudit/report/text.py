@@ -131,13 +131,18 @@ def _finding(finding: Finding) -> RenderableType:
         _tags(finding),
         overflow="fold",
     )
-    lines: list[RenderableType] = [_line(finding.message[:1].upper() + finding.message[1:])]
+    lines: list[RenderableType] = [_line(_sentence(finding.message))]
     lines += [_line(f"- {each}", "dim") for each in finding.evidence]
     if finding.keys and not finding.evidence:
         lines.append(_line(_keys(finding), "dim"))
     if finding.remedy:
         lines.append(Text.assemble(("Do: ", "bold"), finding.remedy, overflow="fold"))
     return Group(head, *(Padding(each, (0, 0, 0, 8)) for each in lines))
+
+
+def _sentence(message: str) -> str:
+    """The message with a capital, unless it starts with a name."""
+    return message[:1].upper() + message[1:] if message.partition(" ")[0].isalpha() else message
 
 
 def _keys(finding: Finding) -> str:

@@ -1,0 +1,126 @@
+"""Run the pending steps for real, one at a time, and hold what happened against what was predicted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from dbaudit.dryrun.request import RunnerRequest
+from dbaudit.errors import UsageError
+from dbaudit.finding import Effect, Finding, Severity
+from dbaudit.migration.command_runner import Command, CommandRunner
+from dbaudit.migration.confine import Network
+from dbaudit.migration.runner import STEP_LIMIT, Runner, RunStep, StepOutcome, Target, version_step
+from dbaudit.migration.sql_runner import SqlRunner
+from dbaudit.migration.steps import StepFacts
+from dbaudit.progress import Progress, Watch
+from dbaudit.release import Release, release
+from dbaudit.result import Status, StepResult
+
+# From here on every service sets sql_mode TRADITIONAL by itself (oslo.db; keystone and glance a release earlier).
+_TRADITIONAL_SINCE = {"keystone": "icehouse", "glance": "icehouse"}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be stepped: the main repository's pending steps, and where they stand."""
+
+    service: str
+    pending: tuple[StepFacts, ...]
+    version: int | None
+    target: Release
+
+
+@contextmanager
+def runner_for(
+    request: RunnerRequest, plan: Plan, target: Target, environment: Mapping[str, str]
+) -> Iterator[tuple[Runner, tuple[RunStep, ...]]]:
+    """The runner that a request names, and the steps that it is to run, in order. UsageError for another kind."""
+    kind, _, rest = request.spec.partition(":")
+    if kind == "sql" and rest:
+        mode = sql_mode(plan.service, plan.target)
+        runner = SqlRunner(Path(rest), target, sql_mode=mode, limit=request.limit or STEP_LIMIT)
+        with runner:
+            last = plan.pending[-1].number if plan.pending else None
+            yield runner, runner.pending(plan.version, last)
+    elif kind == "command" and rest:
+        command = Command(
+            rest, environment, request.phases, request.probe,
+            Network.ALLOWED if request.allow_network else Network.REFUSED, limit=request.limit or STEP_LIMIT,
+        )  # fmt: skip
+        tool = CommandRunner(command, target)
+        with tool:
+            yield tool, tool.phases or tuple(version_step(s.repository, s.number, s.title) for s in _own(plan))
+    else:
+        raise UsageError(f"unknown runner {request.spec!r}", "runners: command:TEMPLATE and sql:DIR")
+
+
+def _own(plan: Plan) -> Iterator[StepFacts]:
+    """The steps of the service's main repository, which is what a tool's {version} counts."""
+    return (step for step in plan.pending if step.repository == plan.service)
+
+
+def sql_mode(service: str, target: Release) -> str | None:
+    """The sql_mode in which the target release's own tool runs its steps; None is the server's default."""
+    return "TRADITIONAL" if target >= release(_TRADITIONAL_SINCE.get(service, "juno")) else None
+
+
+def run(runner: Runner, steps: Sequence[RunStep], watch: Watch) -> Iterator[StepResult]:
+    """Run steps until one fails; the rest is not run."""
+    failed = False
+    for number, step in enumerate(steps):
+        if failed:
+            yield StepResult(step.step, step.title)
+            continue
+        watch(Progress("step", number, len(steps), "steps", str(step.step)))
+        outcome = runner.run(step)
+        failed = outcome.status is Status.FAILED
+        yield _result(step, outcome)
+    watch(Progress("step", len(steps), len(steps), "steps"))
+
+
+def _result(step: RunStep, outcome: StepOutcome) -> StepResult:
+    return StepResult(
+        step.step, step.title, outcome.status, outcome.seconds, outcome.error, outcome.revisions, str(outcome.output)
+    )
+
+
+def merged(listed: Sequence[StepResult], ran: Sequence[StepResult]) -> tuple[StepResult, ...]:
+    """Every pending step in order: as it ran, or as not run; then those that only the runner knew."""
+    by_step = {result.step: result for result in ran}
+    known = {result.step for result in listed}
+    return (
+        *(by_step.get(result.step, result) for result in listed),
+        *(result for result in ran if result.step not in known),
+    )
+
+
+def confirmed(findings: Sequence[Finding], steps: Sequence[StepResult]) -> Iterator[Finding]:
+    """Predictions marked by what their steps did, and a finding for each failure that nobody predicted.
+
+    Only a prediction that a step fails is proved by its passing or failing; the others keep None.
+    """
+    status = {step.step: step.status for step in steps}
+    predicted = set()
+    for finding in findings:
+        ran = status.get(finding.step) if finding.step else None
+        if finding.effect is Effect.BLOCKS and ran in (Status.OK, Status.FAILED):
+            predicted.add(finding.step)
+            yield finding.confirm(ran is Status.FAILED)
+        else:
+            yield finding
+    for step in steps:
+        if step.status is Status.FAILED and step.step not in predicted:
+            yield Finding(
+                check="dry-run.step-failed",
+                severity=Severity.ERROR,
+                effect=Effect.BLOCKS,
+                object=str(step.step),
+                message=f"{step.step} ({step.title}) failed: {step.error}",
+                step=step.step,
+                confirmed=True,
+                keys=(str(step.step),),
+                remedy=f"Read what it printed in {step.output}, repair the cause and run the dry-run again.",
+            )
