@@ -135,7 +135,7 @@ class Audited:
     schema: Schema
     release: Release | None
     target: Release | None
-    rows: Callable[[Select[Any]], Iterator[Mapping[str, Any]]] | None = None
+    rows: Callable[[Select[*tuple[Any, ...]]], Iterator[Mapping[str, Any]]] | None = None
     pending: Sequence[Stage] = ()
     row_counts: Mapping[str, int] = field(default_factory=dict)
 

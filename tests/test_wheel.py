@@ -26,9 +26,7 @@ def test_checks_are_all_in_the_wheel(names: set[str]) -> None:
     listed = subprocess.run(["git", "ls-files", "checks"], cwd=ROOT, check=True, capture_output=True, text=True)
     tracked = set(listed.stdout.split())
     assert tracked
-    assert {name for name in names if name.startswith("dbaudit/_checks/")} == {
-        f"dbaudit/_{name}" for name in tracked
-    }
+    assert {name for name in names if name.startswith("dbaudit/_checks/")} == {f"dbaudit/_{name}" for name in tracked}
 
 
 def test_top_level_is_ours_alone(names: set[str]) -> None:
