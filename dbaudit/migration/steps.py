@@ -114,8 +114,8 @@ class KeyDropped:
 class DropByName:
     """An index or key that the script drops by a name written in it.
 
-    `kind` is `index`, `foreign key` or `primary key`. Where it is `required`, the step fails when the name is not
-    there (error 1091, or an exception of the script).
+    `kind` is `index`, `foreign key` or `primary key`. Where it is `required`, the step fails when the name
+    is not there (error 1091, or an exception of the script).
     """
 
     kind: str
@@ -126,7 +126,9 @@ class DropByName:
 
 @dataclass(frozen=True, slots=True)
 class DropLookedUp:
-    """An index or key that the script finds by its columns: `name` is upstream's and does not matter; `how` is text."""
+    """An index or key that the script finds by its columns: `name` is upstream's and does not matter;
+    `how` is text.
+    """
 
     kind: str
     table: str
@@ -138,9 +140,9 @@ class DropLookedUp:
 class RowWork:
     """What a step does to rows.
 
-    `writes` is None (nothing), `always` (seen on a database with rows) or `maybe` (only if there are such rows);
-    `changed` holds the columns per table whose values were seen to change; `one_by_one` says that the script sends
-    a statement a row, so that its time grows with the rows.
+    `writes` is None (nothing), `always` (seen on a database with rows) or `maybe` (only if there are such
+    rows); `changed` holds the columns per table whose values were seen to change; `one_by_one` says that
+    the script sends a statement a row, so that its time grows with the rows.
     """
 
     writes: str | None = None
@@ -160,8 +162,9 @@ _WORK = re.compile(
 class Work:
     """One statement or one kind of row work, in the order in which the script does it.
 
-    `action` is create, drop, add, change or rows; `what` is table, column, index, unique, foreign key, primary key,
-    or insert, update, delete; `name` is None for tables, rows, primary keys and keys that the server names.
+    `action` is create, drop, add, change or rows; `what` is table, column, index, unique, foreign key,
+    primary key, or insert, update, delete; `name` is None for tables, rows, primary keys and keys that the
+    server names.
     """
 
     text: str
@@ -186,11 +189,11 @@ class Work:
 class StepFacts:
     """Everything known about one step. `id` is `<repository>:<number>`, as reports write it.
 
-    `release` is the first whose db sync runs it by itself; `available` the first that ships it (an extension of
-    keystone can be synced by hand before). `outside` marks work that db sync does after the scripts, which has the
-    number of the step that it follows. `rerunnable` says that the script, run again on its complete result, passes
-    and changes nothing: then it tolerates what it creates; `rerun_error` is what it fails with otherwise.
-    `idle` steps do nothing on MySQL, `placeholder` ones nothing at all.
+    `release` is the first whose db sync runs it by itself; `available` the first that ships it (an
+    extension of keystone can be synced by hand before). `outside` marks work that db sync does after the
+    scripts, which has the number of the step that it follows. `rerunnable` says that the script, run again
+    on its complete result, passes and changes nothing: then it tolerates what it creates; `rerun_error` is
+    what it fails with otherwise. `idle` steps do nothing on MySQL, `placeholder` ones nothing at all.
     """
 
     repository: str
