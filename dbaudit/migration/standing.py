@@ -52,6 +52,25 @@ class Standing:
     half_applied: HalfApplied | None = None
     warnings: tuple[str, ...] = ()
 
+    @property
+    def numbers(self) -> Mapping[str, int]:
+        """Migration numbers by repository."""
+        return self.said.numbers
+
+    @property
+    def versions(self) -> Mapping[str, int | str]:
+        """What reports show: a number for each repository, or the service's revisions as one text."""
+        if self.said.revisions:
+            return {self.service or "alembic": ", ".join(self.said.revisions)}
+        return dict(self.said.numbers)
+
+
+def find_standing(schema: Schema, migrate: Iterable[Row] = (), alembic: Iterable[Row] = ()) -> Standing:
+    """Where the database with this schema stands, with the rows of its migrate_version and
+    alembic_version.
+    """
+    return stand(schema, versions_of(migrate, alembic))
+
 
 def versions_of(migrate: Iterable[Row] = (), alembic: Iterable[Row] = ()) -> Versions:
     """What the rows of migrate_version and alembic_version say. Numbers may come as text, text as bytes."""
