@@ -58,10 +58,8 @@ def run(check: Check, audited: Audited) -> Iterator[Finding | Skipped]:
 def _rows(check: Check, audited: Audited) -> Iterator[Finding]:
     assert check.rows_query is not None
     query = check.rows_query(audited.tables)
-    if audited.rows is None:
-        raise Cannot("it looks at rows, and there is no server that holds them")
     bad = query.subquery()
-    total = int(next(iter(audited.rows(select(func.count().label("n")).select_from(bad))))["n"])
+    total = int(audited.one(select(func.count().label("n")).select_from(bad))["n"])
     if not total:
         return
     sample = list(audited.rows(_ordered(query, check).limit(KEYS_SHOWN)))

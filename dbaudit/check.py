@@ -23,7 +23,8 @@ from dbaudit.schema.model import Schema
 
 __all__ = [
     "ADVICE", "BLOCKS", "DRIFT", "ERROR", "LOSES", "MAY", "NOTE", "SLOW", "WARNING", "WILL", "Audited", "Cannot",
-    "Check", "Clash", "Drop", "Fact", "Stage", "Tables", "Trouble", "Unknown", "between", "since", "step", "until",
+    "Check", "Clash", "Drop", "Fact", "Query", "Stage", "Tables", "Trouble", "Unknown", "between", "since", "step",
+    "until",
 ]  # fmt: skip
 
 ERROR, WARNING, NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE
@@ -123,19 +124,22 @@ class Stage:
     drops: tuple[Drop, ...] = ()
 
 
+Query = Callable[[Select[*tuple[Any, ...]]], Iterator[Mapping[str, Any]]]
+
+
 @dataclass(frozen=True)
 class Audited:
     """What a facts check may look at: the schema, its rows through `rows`, and what is known of the upgrade.
 
-    `rows` runs a Select on the audited database; it is None where there is no server behind the schema, and then
-    checks that need rows are skipped. `pending` are the steps still to be run, oldest first.
+    `query` runs a Select on the audited database; it is None where there is no server behind the schema. `pending`
+    are the steps still to be run, oldest first; `row_counts` the rows of each table.
     """
 
     service: str
     schema: Schema
     release: Release | None
     target: Release | None
-    rows: Callable[[Select[*tuple[Any, ...]]], Iterator[Mapping[str, Any]]] | None = None
+    query: Query | None = None
     pending: Sequence[Stage] = ()
     row_counts: Mapping[str, int] = field(default_factory=dict)
 
@@ -143,6 +147,17 @@ class Audited:
     def tables(self) -> Tables:
         """The tables, for a Select."""
         return Tables(self.schema)
+
+    def rows(self, select: Select[*tuple[Any, ...]]) -> Iterator[Mapping[str, Any]]:
+        """The rows of a Select, by label. Raises Cannot where no server holds them."""
+        if self.query is None:
+            raise Cannot("it looks at rows, and there is no server that holds them")
+        return self.query(select)
+
+    def one(self, select: Select[*tuple[Any, ...]]) -> Mapping[str, Any]:
+        """The one row of a Select. Raises Cannot where no server holds it."""
+        (row,) = self.rows(select)
+        return row
 
 
 RowsQuery = Callable[[Tables], Select[Any]]

@@ -47,7 +47,7 @@ def held(audited: Audited, drop: Drop) -> int | None:
         return 0
     if drop.column is None:
         return audited.row_counts.get(drop.table)
-    if audited.rows is None:
+    if audited.query is None:
         return None
     query = select(func.count(getattr(audited.tables, drop.table).c[drop.column]).label("n"))
-    return int(next(iter(audited.rows(query)))["n"])
+    return int(audited.one(query)["n"])

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, cast
 
 from sqlalchemy import Select, create_engine
 
+from dbaudit.check import Query
 from dbaudit.server.server import Account, Server
-
-Rows = Callable[[Select[*tuple[Any, ...]]], Iterator[Mapping[str, Any]]]
 
 
 @contextmanager
-def reader(server: Server, account: Account, database: str) -> Iterator[Rows]:
+def reader(server: Server, account: Account, database: str) -> Iterator[Query]:
     """A function that runs a Select and yields its rows by label, a stretch at a time, while the block runs."""
     engine = create_engine("mysql+pymysql://", creator=lambda: server.connect(account, database))
     try:

@@ -1,0 +1,122 @@
+"""The laws that every check obeys, on a real server.
+
+1 it finds exactly the rows that its fixture marks; 2 it finds nothing in a healthy database. The laws of repairs come
+with repairs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dbaudit import packs
+from dbaudit.audit import audit, run, split
+from dbaudit.check import Audited, Check
+from dbaudit.dryrun.rows import reader
+from dbaudit.finding import Finding, Skipped
+from dbaudit.migration.catalogue import load_catalogue, reference, reference_at
+from dbaudit.migration.structure import stages
+from dbaudit.release import Release, release
+from dbaudit.schema.model import Schema
+from dbaudit.schema.read import read_live
+from dbaudit.schema.render import render
+from dbaudit.server.server import Server
+
+FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
+CHECKS = [check for service in packs.services() for check in packs.checks(service)]
+GRIZZLY = release("grizzly")
+MARK = re.compile(r"^(?P<sql>INSERT .*?);\s*-- finds: (?P<ids>[\w., -]+)$", re.MULTILINE)
+
+
+def fixture_of(check: Check) -> Path:
+    return FIXTURES / check.service / f"{check.module.rpartition('.')[2]}.sql"
+
+
+def versions_before(check: Check) -> dict[str, int]:
+    """Where the database stands when the check runs: just before its step, else at Grizzly."""
+    catalogue = load_catalogue(check.service)
+    assert catalogue
+    at = dict(catalogue.releases[GRIZZLY])
+    if check.before is not None:
+        at[check.before.repository] = int(check.before.version) - 1
+    return at
+
+
+@contextlib.contextmanager
+def audited(server: Server, name: str, service: str, at: dict[str, int], rows: str, target: Release) -> Iterator[Audited]:
+    """A database of a reference schema with the rows of a fixture, as a check is handed it."""
+    schema = reference_at(service, at)
+    assert schema is not None
+    load(server, name, schema, rows)
+    account = server.restricted([name])
+    catalogue = load_catalogue(service)
+    assert catalogue
+    with contextlib.closing(server.connect(account, name)) as connection, reader(server, account, name) as query:
+        live = replace(read_live(connection, name), charset="utf8", collation=None)
+        with connection.cursor() as cursor:
+            counts = {table: count(cursor, table) for table in live.tables}
+        pending = stages(live, catalogue.pending(at, target))
+        yield Audited(service, live, GRIZZLY, target, query, pending, counts)
+
+
+def count(cursor: object, table: str) -> int:
+    cursor.execute(f"SELECT COUNT(*) FROM `{table}`")  # type: ignore[attr-defined]
+    return int(cursor.fetchone()[0])  # type: ignore[attr-defined]
+
+
+def load(server: Server, name: str, schema: Schema, rows: str) -> None:
+    with contextlib.closing(server.admin(name)) as connection, connection.cursor() as cursor:
+        cursor.execute("SET sql_mode = 'NO_AUTO_VALUE_ON_ZERO', foreign_key_checks = 0")
+        statements = re.split(r";[^\n]*\n", render(schema, "fixture") + "\n" + rows)
+        for statement in statements:
+            text = re.sub(r"^\s*(?:--.*)?$", "", statement, flags=re.MULTILINE).strip()
+            if text:
+                cursor.execute(text)
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.id)
+def test_every_check_has_a_fixture(check: Check) -> None:
+    text = fixture_of(check).read_text()
+    assert f"finds: {check.id}" in text
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.id)
+def test_finds_exactly_the_marked_rows(check: Check, server: Server, schema: str) -> None:
+    text = fixture_of(check).read_text()
+    marked = [match["sql"] for match in MARK.finditer(text) if check.id in match["ids"]]
+    target = release("kilo")
+    with audited(server, schema, check.service, versions_before(check), text, target) as context:
+        findings, skipped = split(run(check, context))
+    assert skipped == ()
+    assert sum(finding.count for finding in findings) == len(marked)
+    for key in {key for finding in findings for key in finding.keys}:
+        parts = key.split(" ")
+        assert any(all(f"'{part}'" in sql for part in parts) for sql in marked), f"{key} is not marked"
+
+
+@pytest.mark.parametrize("service", ["keystone", "cinder", "nova", "glance"])
+def test_finds_nothing_in_a_healthy_database(service: str, server: Server, schema: str) -> None:
+    catalogue = load_catalogue(service)
+    assert catalogue
+    at = dict(catalogue.releases[GRIZZLY])
+    text = (FIXTURES / service / "clean.sql").read_text()
+    with audited(server, schema, service, at, text, release("havana")) as context:
+        outcomes: list[Finding | Skipped] = list(audit(context))
+    assert outcomes == []
+
+
+@pytest.mark.parametrize("service", ["keystone", "cinder", "nova", "glance"])
+def test_references_exist(service: str) -> None:
+    assert reference(service, GRIZZLY) is not None
+
+
+@pytest.mark.parametrize("check", [*CHECKS, *packs.checks(packs.STEPS)], ids=lambda check: check.id)
+def test_documentation_has_its_parts(check: Check) -> None:
+    for part in ("What is wrong:", "Why it matters:", "How it came about:", "Repair:"):
+        assert part in check.documentation
+    assert check.remedy
