@@ -45,7 +45,7 @@ class Standing:
     """
 
     service: str | None
-    versions: Versions
+    said: Versions
     release: Release | None = None
     exact: bool = False
     nearest: Nearest | None = None
