@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from dbaudit.dump.source import Dump
 from dbaudit.errors import DbauditError, UsageError
+
+_CHARSET = re.compile(r"(?:CHARACTER SET|CHARSET)\s*=?\s*(\w+)", re.I)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,12 @@ class TableEntry:
     end: int
     data_bytes: int
     rows: int | None
+
+    @property
+    def charset(self) -> str | None:
+        """The table's default charset as its CREATE TABLE names it."""
+        found = _CHARSET.findall(self.create.rpartition("\n)")[2])
+        return found[-1].lower() if found else None
 
 
 @dataclass(frozen=True, slots=True)

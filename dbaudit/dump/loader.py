@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pymysql.cursors import Cursor
 
     Connection = pymysql.Connection[Cursor]
+else:
+    Connection = pymysql.Connection
 
 # Statements that wait for a worker: enough to keep it busy, few enough to keep memory small (about 1 MB each).
 WAITING = 4
@@ -39,7 +41,6 @@ class Task:
     offset: int
     table: str = ""
     size: int = 0
-    lenient: bool = False  # a setting that may be unknown: an error is not one
 
 
 class LoadError(Exception):
@@ -70,8 +71,6 @@ def execute(connection: Connection, task: Task) -> int:
             if code in _AGAIN and attempt + 1 < _ATTEMPTS:
                 time.sleep(0.05 * 2**attempt)
                 continue
-            if task.lenient and code not in (0, 2006, 2013):
-                return 0
             raise LoadError(task, error) from error
         except (OSError, ValueError, AttributeError) as error:  # the connection was cut under it
             raise LoadError(task, error) from error

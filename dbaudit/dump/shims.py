@@ -7,7 +7,7 @@ rows are sent as they are. A shim returns the text unchanged where it has nothin
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from dbaudit.dump.tokens import IDENT
@@ -21,16 +21,23 @@ class Target:
     version: ServerVersion
     charsets: frozenset[str]
     collations: frozenset[str]
-    schemas: dict[str, str] = field(default_factory=dict)  # a database of the dump -> the schema it is restored into
+    schemas: Mapping[str, str] = field(default_factory=dict)  # a database of the dump -> the schema it goes to
+    nameless: str | None = None  # the schema for a dump that does not name its database
 
     def knows(self, name: str) -> bool:
         """Whether it has that charset or collation."""
         return name in self.charsets or name in self.collations
 
+    def schema(self, database: str | None) -> str | None:
+        """The schema that a database of the dump is restored into; None when it is not restored."""
+        return self.nameless if database is None else self.schemas.get(database)
+
 
 Shim = Callable[[bytes, Target], bytes]
 
-_KEPT = rb"'(?:[^'\\]++|\\.)*+'|\"(?:[^\"\\]++|\\.)*+\"|`[^`]*+`|(?:--(?=\s)|\#)[^\n]*+|/\*(?!M?!)(?:[^*]++|\*(?!/))*+\*/"
+_KEPT = (
+    rb"'(?:[^'\\]++|\\.)*+'|\"(?:[^\"\\]++|\\.)*+\"|`[^`]*+`|(?:--(?=\s)|\#)[^\n]*+|/\*(?!M?!)(?:[^*]++|\*(?!/))*+\*/"
+)
 
 
 def _pattern(code: bytes) -> re.Pattern[bytes]:
@@ -59,7 +66,9 @@ _GONE_IN_8 = frozenset(
     b"NO_AUTO_CREATE_USER POSTGRESQL ORACLE MSSQL DB2 MAXDB NO_KEY_OPTIONS NO_TABLE_OPTIONS NO_FIELD_OPTIONS MYSQL323 "
     b"MYSQL40".split()
 )
-_MARIADB_ONLY = frozenset(b"EMPTY_STRING_IS_NULL SIMULTANEOUS_ASSIGNMENT TIME_ROUND_FRACTIONAL IGNORE_BAD_TABLE_OPTIONS".split())
+_MARIADB_ONLY = frozenset(
+    b"EMPTY_STRING_IS_NULL SIMULTANEOUS_ASSIGNMENT TIME_ROUND_FRACTIONAL IGNORE_BAD_TABLE_OPTIONS".split()
+)
 _MYSQL_ONLY = frozenset((b"TIME_TRUNCATE_FRACTIONAL",))
 
 
@@ -73,10 +82,11 @@ def collation(sql: bytes, target: Target) -> bytes:
 
     MySQL's utf8mb4_0900_* (no padding) and MariaDB's uca1400 stand for each other, else Unicode 5.2 or bin.
     """
-    return _rewrite(_COLLATION, sql, lambda match: _nearest(match[0].decode("ascii").lower(), target).encode())
+    return _rewrite(_COLLATION, sql, lambda match: nearest(match[0].decode("ascii").lower(), target).encode())
 
 
-def _nearest(name: str, target: Target) -> str:
+def nearest(name: str, target: Target) -> str:
+    """The collation itself where the server has it, else the one most like it; itself again where there is none."""
     if target.knows(name):
         return name
     charset = name.partition("_")[0] if not name.startswith("uca1400") else "utf8mb4"
@@ -169,7 +179,9 @@ _LEFT_OUT = (
         "foreign keys and unique keys were not checked row by row while loading",
     ),
     (
-        re.compile(rb"(?:SET\s+(?:SESSION\s+|@@(?:SESSION\.)?)?AUTOCOMMIT\b|COMMIT\b|BEGIN\b|START\s+TRANSACTION\b)", re.I),
+        re.compile(
+            rb"(?:SET\s+(?:SESSION\s+|@@(?:SESSION\.)?)?AUTOCOMMIT\b|COMMIT\b|BEGIN\b|START\s+TRANSACTION\b)", re.I
+        ),
         "transactions of the dump were left out: each statement commits",
     ),
 )
