@@ -172,8 +172,7 @@ class CommandRunner(Runner):
         config = self._target.directory / f"{self._target.service}.conf"
         others = {name: self._door.url(account, schema, self._command.driver) for name, schema in siblings.items()}
         write_configuration(config, self._target.service, url, others)
-        plain = url.render_as_string(hide_password=False)
-        command = template.fill({**values, "config": str(config), "url": plain})
+        command = template.fill({**values, "config": str(config), "url": url})
         try:
             wrapped = self._confinement.wrap(command, self._door.socket)
             return process.run(wrapped, self._environment, output, limit)

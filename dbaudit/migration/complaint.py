@@ -16,7 +16,7 @@ _WIDTH = 300
 _LINES = 3
 _OSLO = re.compile(
     r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[.,]\d+ (?:\d+ )?(?:CRITICAL|ERROR|TRACE|WARNING|INFO|DEBUG) \S+ ?"
-    r"(?:\[[^]]*\] ?)?"
+    r"(?:\[(?:-|None|req-)[^]]*\] ?)?"
 )
 _EXCEPTION = re.compile(
     r"^(?:Unhandled error: ?)?[A-Za-z_][\w.]*(?:Error|Exception|Exists|NotFound|Exit|Invalid\w*)\b:? "

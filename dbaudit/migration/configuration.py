@@ -10,8 +10,6 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from sqlalchemy import URL
-
 # Where a tool looks for the URL of its own database, over all releases.
 _OWN = (("database", "connection"), ("DEFAULT", "sql_connection"), ("sql", "connection"))
 # Where it looks for the database of another service: `nova-manage db sync` finds the cells in nova_api's.
@@ -23,7 +21,7 @@ _OTHERS: Mapping[str, tuple[str, str]] = {
 _FIXED = (("database", "max_retries", "1"), ("database", "db_max_retries", "1"), ("DEFAULT", "sql_max_retries", "1"))
 
 
-def write_configuration(path: Path, service: str, own: URL, others: Mapping[str, URL]) -> None:
+def write_configuration(path: Path, service: str, own: str, others: Mapping[str, str]) -> None:
     """Write the file (0600, it holds the throwaway account's password). `others` are URLs by service name."""
     sections: dict[str, dict[str, str]] = {}
     for section, option in _OWN + ((_OTHERS[service],) if service in _OTHERS else ()):
@@ -44,6 +42,6 @@ def write_configuration(path: Path, service: str, own: URL, others: Mapping[str,
         stream.write("\n".join(lines))
 
 
-def _value(url: URL) -> str:
+def _value(url: str) -> str:
     # A dollar sign begins a reference to another option.
-    return url.render_as_string(hide_password=False).replace("$", "$$")
+    return url.replace("$", "$$")

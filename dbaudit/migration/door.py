@@ -11,8 +11,7 @@ import threading
 from pathlib import Path
 from types import TracebackType
 from typing import Self
-
-from sqlalchemy import URL
+from urllib.parse import quote
 
 from dbaudit.errors import DbauditError
 from dbaudit.server.server import Account, Server
@@ -31,20 +30,18 @@ class Door:
         self._open: set[socket.socket] = set()
         self.socket = server.socket or self._forward(directory / "server.sock")
 
-    def url(self, account: Account, database: str, driver: str = "mysql+pymysql") -> URL:
-        """The SQLAlchemy URL of a schema through this door; it holds the password."""
+    def url(self, account: Account, database: str, driver: str = "mysql+pymysql") -> str:
+        """The SQLAlchemy URL of a schema through this door; it holds the password.
+
+        A slash is not escaped, as SQLAlchemy's own rendering does: alembic.ini and oslo.config give `%` a meaning, and
+        tools pass the URL on without escaping (keystone 26 does).
+        """
         if self._listener is not None:
             # MySQL 8 accepts a password on an unencrypted connection only of an account that it has just seen on a
             # safe one; the client believes that a unix socket is safe and sends it plainly.
             self._server.connect(account).close()
-        return URL.create(
-            driver,
-            username=account.user,
-            password=account.password,
-            host="localhost",
-            database=database,
-            query={"unix_socket": str(self.socket)},
-        )
+        who = f"{quote(account.user)}:{quote(account.password)}"
+        return f"{driver}://{who}@localhost/{quote(database)}?unix_socket={quote(str(self.socket))}"
 
     def _forward(self, path: Path) -> Path:
         if self._server.address is None:

@@ -25,8 +25,6 @@ from dbaudit.errors import DbauditError
 from dbaudit.server.server import Server, quoted
 
 if TYPE_CHECKING:
-    from sqlalchemy import URL
-
     from dbaudit.server.server import Connection
 
 # TEST-NET-1 of RFC 5737, and a port that nothing serves.
@@ -56,7 +54,7 @@ class Rewritten:
 
 
 def rewrite_endpoints(
-    server: Server, restored: Mapping[str, str], url_of: Callable[[str], URL]
+    server: Server, restored: Mapping[str, str], url_of: Callable[[str], str]
 ) -> tuple[Rewritten, ...]:
     """Rewrite every address in the restored schemas and say which; in order of schema, table, column.
 
@@ -98,7 +96,7 @@ def _values(connection: Connection, schema: str, table: str, column: str) -> lis
         return [value.decode("utf-8", "surrogateescape") for (value,) in cursor.fetchall()]
 
 
-def _replacement(column: str, value: str, restored: Mapping[str, str], url_of: Callable[[str], URL]) -> str | None:
+def _replacement(column: str, value: str, restored: Mapping[str, str], url_of: Callable[[str], str]) -> str | None:
     """What stands there afterwards, or None where the value reaches nothing."""
     if column in _HOST:
         return UNROUTABLE
@@ -108,7 +106,7 @@ def _replacement(column: str, value: str, restored: Mapping[str, str], url_of: C
         return None if _NONE.match(value) else f"{scheme if separator else 'rabbit'}://{UNROUTABLE}:{_PORT}/"
     name = unquote(urlsplit(value).path.lstrip("/")) if separator else ""
     if name in restored:
-        return url_of(restored[name]).render_as_string(hide_password=False)
+        return url_of(restored[name])
     return f"mysql+pymysql://{UNROUTABLE}:{_PORT}/{name if name.isidentifier() else ''}"
 
 
