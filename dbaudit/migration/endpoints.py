@@ -17,7 +17,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 import pymysql
 
@@ -104,9 +104,13 @@ def _replacement(column: str, value: str, restored: Mapping[str, str], url_of: C
     if column in _BROKER:
         # Whole, since a broker's URL can name many hosts; none of its parts is needed.
         return None if _NONE.match(value) else f"{scheme if separator else 'rabbit'}://{UNROUTABLE}:{_PORT}/"
-    name = unquote(urlsplit(value).path.lstrip("/")) if separator else ""
-    if name in restored:
-        return url_of(restored[name])
+    # Behind the last `@`, since a password may hold a slash; and not by a URL parser: nova allows `{port}`.
+    place = value.rpartition("@")[2] if "@" in value else value.partition("://")[2]
+    name = unquote(place.partition("/")[2].partition("?")[0])
+    # A second run finds the schema's own name in what the first run wrote.
+    schema = restored.get(name, name if name in restored.values() else None)
+    if schema is not None:
+        return url_of(schema)
     return f"mysql+pymysql://{UNROUTABLE}:{_PORT}/{name if name.isidentifier() else ''}"
 
 
