@@ -40,18 +40,23 @@ def find(search_path: str) -> list[Path]:
     for folder in folders:
         for name in NAMES:
             program = folder / name
-            if program.is_file() and os.access(program, os.X_OK):
+            if _is_program(program):
                 found.setdefault(program.resolve(), program)
     return list(found.values())
 
 
+def _is_program(path: Path) -> bool:
+    # Not Path.is_file, which raises where a directory of $PATH is closed to us.
+    return os.path.isfile(path) and os.access(path, os.X_OK)
+
+
 def examine(path: Path, identity: Identity) -> Binary:
     """Ask a program for its version. Raises DbauditError where it is missing, cannot run, or is something else."""
-    if not path.exists():
+    if not os.path.lexists(path):
         raise DbauditError(
             f"there is no server program {path}", "give --server-binary the path of a mysqld or mariadbd"
         )
-    if not path.is_file() or not os.access(path, os.X_OK):
+    if not _is_program(path):
         raise DbauditError(f"{path} is not an executable file", "give --server-binary the path of a mysqld or mariadbd")
     said = ask(path, ["--no-defaults", "--version"], identity)
     found = re.search(r"\bVer (\S+)", said)

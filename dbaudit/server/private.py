@@ -16,7 +16,7 @@ import pymysql
 
 from dbaudit.errors import DbauditError
 from dbaudit.progress import Progress, Watch, silent
-from dbaudit.server import binary, disk, options, template, workspace
+from dbaudit.server import binary, disk, log, options, template, workspace
 from dbaudit.server.binary import Binary
 from dbaudit.server.disk import Needs
 from dbaudit.server.identity import Identity, server_identity
@@ -61,10 +61,10 @@ class PrivateServer(Server):
         self.supervisor = lifeline.pid
         self._close = _closer(lifeline, spaces)
 
-    def log_tail(self, lines: int = 20) -> str:
+    def loglog.tail(self, lines: int = 20) -> str:
         """The last lines of the server's log."""
         assert self.directory is not None
-        return _tail(self.directory / "log", lines)
+        return log.tail(self.directory / "log", lines)
 
     def close(self) -> None:
         """Kill the server and remove its directory."""
@@ -143,19 +143,19 @@ def _launch(plan: Plan, recipe: template.Recipe, spaces: list[Workspace], lifeli
     for name in ("tmp", "files", "plugins"):
         workspace.own_directory(home / name, identity)
     sockets = data if len(spaces) == 1 else workspace.own_directory(spaces[1].path / "data", identity)
-    log = home / "log"
-    cached = template.fill(recipe, data, lifeline, log)
+    logfile = home / "log"
+    cached = template.fill(recipe, data, lifeline, logfile)
     endpoint = Endpoint(Account("root", new_password()), socket=sockets / "s")
     first = _write_first_statements(plan, data / "first.sql", endpoint.admin)
     order = Order(
         argv=[str(plan.binary.path), "--no-defaults", *_arguments(plan, home, endpoint, first)],
-        log=str(log),
+        log=str(logfile),
         cwd=str(data),
         user=(identity.uid, identity.gid) if identity.drop else None,
     )
     pid = lifeline.run(order, identity)
     try:
-        _await(plan, endpoint, lifeline, log)
+        _await(plan, endpoint, lifeline, logfile)
     except DbauditError as error:
         raise (_StartedFromTemplate(error.what, error.hint) if cached else error) from error
     first.unlink()
@@ -191,7 +191,7 @@ def _write_first_statements(plan: Plan, path: Path, admin: Account) -> Path:
     return path
 
 
-def _await(plan: Plan, endpoint: Endpoint, lifeline: Lifeline, log: Path) -> None:
+def _await(plan: Plan, endpoint: Endpoint, lifeline: Lifeline, logfile: Path) -> None:
     """Wait for the first answer to a query."""
     end, problem = time.monotonic() + START_WITHIN, f"did not answer within {START_WITHIN} s"
     assert endpoint.socket is not None
@@ -204,21 +204,10 @@ def _await(plan: Plan, endpoint: Endpoint, lifeline: Lifeline, log: Path) -> Non
             with contextlib.suppress(pymysql.MySQLError, OSError):
                 endpoint.connect(endpoint.admin).close()
                 return
-    tail = _tail(log)
+    tail = log.tail(logfile)
     if disk.tells_full(tail):
-        raise disk.full_error(log.parent)
+        raise disk.full_error(logfile.parent)
     raise DbauditError(
         f"{plan.binary.path} did not start: it {problem}; its log ends with:\n{tail}",
         "give --server-binary another server, or use --server container",
     )
-
-
-def _tail(log: Path, lines: int = 20) -> str:
-    """The last lines of a log that may be long."""
-    try:
-        with log.open("rb") as stream:
-            stream.seek(0, 2)
-            stream.seek(max(0, stream.tell() - lines * 1024))
-            return "\n".join(stream.read().decode(errors="replace").splitlines()[-lines:])
-    except OSError:
-        return ""

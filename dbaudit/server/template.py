@@ -21,6 +21,7 @@ from dbaudit.server import disk, options
 from dbaudit.server.binary import Binary, Share, find_share
 from dbaudit.server.identity import Identity
 from dbaudit.server.lifeline import Lifeline, Order
+from dbaudit.server.log import tail
 
 # Raise it when what goes into a template changes, so that those of older dbaudits are not used.
 _FORMAT = 1
@@ -164,13 +165,11 @@ def _initialise(recipe: Recipe, data: Path, lifeline: Lifeline, log: Path) -> No
     if script:
         script.unlink()
     if code != 0:
-        said = log.read_text(errors="replace").splitlines()[-20:]
-        if disk.tells_full("\n".join(said)):
+        said = tail(log)
+        if disk.tells_full(said):
             raise disk.full_error(data.parent)
         how = f"ended with code {code}" if code is not None else f"took more than {_INITIALISE_WITHIN} s"
-        raise DbauditError(
-            f"{binary.path} cannot make a data directory: it {how}; its log ends with:\n" + "\n".join(said)
-        )
+        raise DbauditError(f"{binary.path} cannot make a data directory: it {how}; its log ends with:\n{said}")
 
 
 def _write_bootstrap(binary: Binary, share: Share | None, script: Path) -> Path:
