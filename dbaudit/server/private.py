@@ -61,7 +61,7 @@ class PrivateServer(Server):
         self.supervisor = lifeline.pid
         self._close = _closer(lifeline, spaces)
 
-    def loglog.tail(self, lines: int = 20) -> str:
+    def log_tail(self, lines: int = 20) -> str:
         """The last lines of the server's log."""
         assert self.directory is not None
         return log.tail(self.directory / "log", lines)
