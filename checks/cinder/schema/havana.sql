@@ -89,7 +89,7 @@ CREATE TABLE `quota_classes` (
   `hard_limit` int(11) DEFAULT NULL,
   PRIMARY KEY (`id`),
   KEY `ix_quota_classes_class_name` (`class_name`)
-) ENGINE=InnoDB DEFAULT CHARSET=utf8 AUTO_INCREMENT=4;
+) ENGINE=InnoDB DEFAULT CHARSET=utf8;
 
 CREATE TABLE `quota_usages` (
   `created_at` datetime DEFAULT NULL,

@@ -163,7 +163,7 @@ CREATE TABLE `metadef_resource_types` (
   PRIMARY KEY (`id`),
   UNIQUE KEY `name` (`name`),
   KEY `ix_metadef_resource_types_name` (`name`)
-) ENGINE=InnoDB DEFAULT CHARSET=utf8 AUTO_INCREMENT=6;
+) ENGINE=InnoDB DEFAULT CHARSET=utf8;
 
 CREATE TABLE `migrate_version` (
   `repository_id` varchar(250) NOT NULL,

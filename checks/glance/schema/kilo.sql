@@ -265,7 +265,7 @@ CREATE TABLE `metadef_resource_types` (
   `updated_at` datetime DEFAULT NULL,
   PRIMARY KEY (`id`),
   KEY `ix_metadef_resource_types_name` (`name`)
-) ENGINE=InnoDB DEFAULT CHARSET=utf8 AUTO_INCREMENT=6;
+) ENGINE=InnoDB DEFAULT CHARSET=utf8;
 
 CREATE TABLE `metadef_tags` (
   `id` int(11) NOT NULL AUTO_INCREMENT,

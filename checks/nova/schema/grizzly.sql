@@ -417,7 +417,7 @@ CREATE TABLE `instance_types` (
   `is_public` tinyint(1) DEFAULT NULL,
   `deleted` int(11) DEFAULT NULL,
   PRIMARY KEY (`id`)
-) ENGINE=InnoDB DEFAULT CHARSET=utf8 AUTO_INCREMENT=6;
+) ENGINE=InnoDB DEFAULT CHARSET=utf8;
 
 CREATE TABLE `instances` (
   `created_at` datetime DEFAULT NULL,

@@ -484,7 +484,7 @@ CREATE TABLE `instance_types` (
   PRIMARY KEY (`id`),
   UNIQUE KEY `uniq_instance_types0name0deleted` (`name`,`deleted`),
   UNIQUE KEY `uniq_instance_types0flavorid0deleted` (`flavorid`,`deleted`)
-) ENGINE=InnoDB DEFAULT CHARSET=utf8 AUTO_INCREMENT=6;
+) ENGINE=InnoDB DEFAULT CHARSET=utf8;
 
 CREATE TABLE `instances` (
   `created_at` datetime DEFAULT NULL,

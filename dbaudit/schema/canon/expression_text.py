@@ -1,5 +1,6 @@
-"""Expressions of CHECKs, generated columns and defaults come back with other brackets, introducers and
-blanks.
+"""Expressions come back from the server with other brackets, introducers and blanks.
+
+Those of CHECKs, generated columns and defaults.
 
 ``((`a` > 0) and (`b` <> _utf8mb4'x'))``: MySQL 8, which adds a charset before strings. ```a` > 0 and `b` <>
 'x'``: MariaDB, which drops the brackets that precedence makes superfluous. Made one: outer brackets,
