@@ -24,10 +24,11 @@ _SERIES = re.compile(r"(?P<series>[a-z]+|\d{4}_\d)_(?:expand|migrate|contract)\d
 
 @dataclass(frozen=True)
 class Lineage:
-    """A service's numbers and heads by release, and the tables by which it is known."""
+    """A service's numbers and heads by release, and the tables of which `enough` make a database its own."""
 
     service: str
     tables: frozenset[str]
+    enough: int
     numbers: Mapping[Release, Mapping[str, int]]
     heads: Mapping[Release, frozenset[str]]
     revisions: frozenset[str]
@@ -79,11 +80,13 @@ def load_lineage(service: str) -> Lineage | None:
         heads = {release(name): frozenset(each) for name, each in content["heads"].items()}
         others = frozenset(content["other_revisions"])
         tables = frozenset(content["tables"])
+        enough = int(content["enough"])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DbauditError(f"{path}: not a list of releases: {error!r}") from error
     return Lineage(
         service=service,
         tables=tables,
+        enough=enough,
         numbers={**(catalogue.releases if catalogue else {}), **numbers},
         heads=dict(sorted(heads.items())),
         revisions=others.union(*heads.values()),

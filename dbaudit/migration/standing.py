@@ -18,10 +18,6 @@ from dbaudit.schema.model import Schema
 
 Row = Mapping[str, object]
 
-# So many of a service's own tables must be there before a database is called its. Three keeps a site's own
-# database with a table `service` or `user` out; fewer would call any database keystone's.
-_ENOUGH = 3
-
 
 @dataclass(frozen=True, slots=True)
 class Versions:
@@ -99,7 +95,7 @@ def service_of(schema: Schema, versions: Versions | None = None) -> str | None:
     found: list[tuple[float, str]] = []
     for service in packs.services():
         lineage = load_lineage(service)
-        if lineage is not None and (common := len(lineage.tables & tables)) >= min(_ENOUGH, len(lineage.tables)):
+        if lineage is not None and (common := len(lineage.tables & tables)) >= lineage.enough:
             found.append((common / len(lineage.tables), service))
     return max(found)[1] if found else None
 
