@@ -25,8 +25,8 @@ from dbaudit.server.server import Server, quoted
 if TYPE_CHECKING:
     from dbaudit.server.server import Connection
 
-# Seconds to wait for a table that a killed step may still hold.
-_LOCK_WAIT = 60
+# Seconds to wait for a table that a killed step still holds: the server undoes what it was doing first.
+_LOCK_WAIT = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,13 +129,15 @@ class RevisionWatch:
         )
 
     def _end(self) -> None:
-        with self._admin() as connection, connection.cursor() as cursor:
-            cursor.execute(f"SET SESSION lock_wait_timeout = {_LOCK_WAIT}")
-            for name in self._triggers:
-                # The step may have dropped the table, and the trigger with it.
-                cursor.execute(f"DROP TRIGGER IF EXISTS {quoted(self._database)}.{quoted(name)}")
-            self._triggers.clear()
-            cursor.execute(f"DROP DATABASE IF EXISTS {quoted(self._notes)}")
+        try:
+            with self._admin() as connection, connection.cursor() as cursor:
+                cursor.execute(f"SET SESSION lock_wait_timeout = {_LOCK_WAIT}")
+                for name in self._triggers:
+                    # The step may have dropped the table, and the trigger with it.
+                    cursor.execute(f"DROP TRIGGER IF EXISTS {quoted(self._database)}.{quoted(name)}")
+                cursor.execute(f"DROP DATABASE IF EXISTS {quoted(self._notes)}")
+        except pymysql.MySQLError as error:
+            raise self._server.failure(error) from error
 
     @contextlib.contextmanager
     def _admin(self) -> Iterator[Connection]:

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from dbaudit.errors import UsageError
 from dbaudit.migration.command_runner import Command, CommandRunner
+from dbaudit.migration.confine import Network, confine
 from dbaudit.migration.revisions import standing
 from dbaudit.migration.runner import StepOutcome, Target
 from dbaudit.result import Status
@@ -84,9 +86,18 @@ def target(server: Server, schema: str, tmp_path: Path) -> Target:
 
 def phases(commands: Path, target: Target, names: tuple[str, ...]) -> list[StepOutcome]:
     template = TEMPLATE.format(tool=commands / "keystone-manage")
-    with CommandRunner(Command(template, dict(os.environ), phases=names), target) as runner:
+    with CommandRunner(Command(template, dict(os.environ), phases=names, network=network()), target) as runner:
         assert "reads the configuration it is given" in runner.prove()
         return [runner.run(step) for step in runner.phases]
+
+
+def network() -> Network:
+    """As an operator has to do it, where CI's container cannot make namespaces."""
+    try:
+        confine(Network.REFUSED)
+    except UsageError:
+        return Network.ALLOWED
+    return Network.REFUSED
 
 
 def stands_at(target: Target) -> tuple[str, ...]:
