@@ -10,7 +10,7 @@ that nothing reads makes the table `unsupported`, with the reason; SQLAlchemy wo
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 from sqlalchemy.dialects import mysql
@@ -21,7 +21,7 @@ from dbaudit.errors import DbauditError
 from dbaudit.schema.column import read_column
 from dbaudit.schema.model import CheckConstraint, Column, ForeignKey, Index, IndexKind, IndexPart, Table
 from dbaudit.schema.options import read_options
-from dbaudit.schema.text import IDENTIFIER, split, unquote
+from dbaudit.schema.text import IDENTIFIER, STRING, split, unquote
 
 _CREATE = re.compile(
     r"\s*CREATE (?:OR REPLACE )?(?:TEMPORARY )?TABLE (?:IF NOT EXISTS )?"
@@ -33,6 +33,9 @@ _EXPRESSION = re.compile(r"\((?P<inside>.*)\)(?: (?P<order>ASC|DESC))?$", re.DOT
 _HIDDEN = re.compile(r"\s+(?:/\*!\d+ )?(?P<word>IGNORED|NOT IGNORED|INVISIBLE|VISIBLE)(?: \*/)?(?=,?$)")
 _VERSIONED = re.compile(r"!\d+ |\*/ /\*|WITH PARSER +(?P<parser>\S+)|(?P<hidden>INVISIBLE)|\s")
 _ENFORCED = re.compile(r"\s*(?:/\*!\d+ )?(?P<no>NOT )?ENFORCED(?: \*/)?$", re.IGNORECASE)
+_BREAKS = re.compile(rf"{STRING}|{IDENTIFIER}|\n", re.DOTALL)
+# Servers name every key and CHECK; rendered schemas leave out the names that the server made.
+_UNNAMED = re.compile(r"  (?=FOREIGN KEY|CHECK )")
 _KINDS = {
     None: IndexKind.PLAIN, "PRIMARY": IndexKind.PRIMARY, "UNIQUE": IndexKind.UNIQUE,
     "FULLTEXT": IndexKind.FULLTEXT, "SPATIAL": IndexKind.SPATIAL, "VECTOR": IndexKind.VECTOR,
@@ -100,18 +103,17 @@ def _reason(unread: list[str]) -> str | None:
 
 
 def _lines(create: str) -> list[str]:
-    """The lines of the statement; a line break inside of a string does not end one."""
-    lines: list[str] = []
-    held = ""
-    for line in create.replace("\r\n", "\n").split("\n"):
-        whole = f"{held}\n{line}" if held else line
-        if "'" in whole and whole.replace("\\\\", "").replace("\\'", "").count("'") % 2:
-            held = whole
-            continue
-        held = ""
-        if whole:
-            lines.append(whole)
-    return [*lines, held] if held else lines or [""]
+    """The lines of the statement; a line break inside of quotes does not end one."""
+    create = create.replace("\r\n", "\n")
+    lines = create.split("\n")
+    if not any(line.count("'") % 2 for line in lines):
+        return [line for line in lines if line]
+    lines, begin = [], 0
+    for match in _BREAKS.finditer(create):
+        if match.group() == "\n":
+            lines.append(create[begin : match.start()])
+            begin = match.end()
+    return [line for line in (*lines, create[begin:]) if line]
 
 
 def _read_line(line: str, parts: _Parts) -> None:
@@ -135,6 +137,10 @@ def _read_line(line: str, parts: _Parts) -> None:
 
 def _constraint(line: str) -> Index | ForeignKey | CheckConstraint | None:
     parser = _parser('"' in line and "`" not in line)
+    unnamed = _UNNAMED.match(line)
+    if unnamed:
+        found = _constraint(f"  CONSTRAINT `x` {line[2:]}")
+        return None if found is None else replace(found, name="")
     if line.startswith("  CONSTRAINT"):
         match = parser._re_fk_constraint.match(line)
         if match is not None:

@@ -6,6 +6,8 @@ when or where it was written. What `read` reads back is what was rendered.
 
 from __future__ import annotations
 
+import re
+
 from dbaudit.schema.model import CheckConstraint, Column, ForeignKey, Index, IndexKind, IndexPart, Schema, Table
 from dbaudit.schema.text import name, quote
 
@@ -17,6 +19,7 @@ _KEYWORDS = {
     IndexKind.SPATIAL: "SPATIAL KEY",
     IndexKind.VECTOR: "VECTOR KEY",
 }
+_WORD = re.compile(r"[\w.]+|\(.*\)")
 # Types whose columns a server shows without DEFAULT NULL.
 _NO_DEFAULT = ("text", "blob", "geometry", "point", "json", "linestring", "polygon")
 
@@ -67,11 +70,17 @@ def _options(table: Table) -> str:
         f"DEFAULT CHARSET={table.charset}" if table.charset else "",
         f"COLLATE={table.collation}" if table.collation else "",
         f"ROW_FORMAT={table.row_format}" if table.row_format else "",
-        *(f"{key.upper()}={value}" for key, value in table.options),
+        *(_option(key, value) for key, value in table.options),
         f"COMMENT={quote(table.comment)}" if table.comment else "",
     ]
     text = "".join(f" {word}" for word in words if word)
     return f"{text}\n{table.partitions}" if table.partitions else text
+
+
+def _option(key: str, value: str) -> str:
+    if key == "versioning":  # MariaDB's WITH SYSTEM VERSIONING has no value
+        return value
+    return f"{key if key[0] == '`' else key.upper()}={value if _WORD.fullmatch(value) else quote(value)}"
 
 
 def render_column(column: Column) -> str:
@@ -79,7 +88,7 @@ def render_column(column: Column) -> str:
     words = [
         name(column.name),
         column.type,
-        "COMPRESSED" if column.compressed else "",
+        column.compressed.upper() if column.compressed else "",
         f"CHARACTER SET {column.charset}" if column.charset else "",
         f"COLLATE {column.collation}" if column.collation else "",
         f"GENERATED ALWAYS AS ({column.generated})" if column.generated is not None else "",
