@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from dbaudit.dump.source import open_dump
 from dbaudit.migration.catalogue import reference
 from dbaudit.migration.variants import explain
 from dbaudit.release import release
-from dbaudit.schema.diff import diff
+from dbaudit.schema.diff import Change, Kind, diff
 from dbaudit.schema.model import Schema
 from dbaudit.schema.read import read_live, read_schema
 from dbaudit.schema.render import render, render_table
@@ -103,3 +104,23 @@ def test_variants_are_used_by_no_more_than_they_say() -> None:
         assert (variant is not None) is known
         ((_, earlier),) = explain("nova", release("havana"), differences)
         assert earlier is None
+
+
+def test_sites_changes_are_found_and_nothing_else(corpus: Path) -> None:
+    for path in sorted((corpus / "local").glob("*.truth.json")):
+        truth = json.loads(path.read_text())
+        dump = path.with_name(f"{path.name.removesuffix('.truth.json')}-grizzly.sql.gz")
+        database = read_layout(open_dump(str(dump), dump.parent)).database(None)
+        schema = read_schema(None, None, None, [table.create for table in database.tables])
+        expected = {
+            (table, what)
+            for table, changes in truth["schema_diff"]["tables"].items()
+            for objects in changes.values()
+            for what in objects
+        }
+        found = [each for each in diff(shipped(truth["service"], "grizzly"), schema) if not each.harmless]
+        inside = [each for each in found if each.kind is not Kind.TABLE or each.change is Change.CHANGED]
+        assert len(inside) == len(expected), path.name
+        assert {each.table for each in inside} == {table for table, _ in expected}
+        whole = {each.name for each in found if each not in inside}
+        assert whole == {*truth["schema_diff"]["tables_only_a"], *truth["schema_diff"]["tables_only_b"]}
