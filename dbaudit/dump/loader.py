@@ -63,8 +63,8 @@ def execute(connection: Connection, task: Task) -> int:
         try:
             rows = connection.query(cast(Any, task.sql))
             # What a statement with several results left must be read before the next is sent.
-            while connection.next_result():
-                pass
+            while (result := getattr(connection, "_result", None)) is not None and result.has_next:
+                connection.next_result()
             return rows
         except pymysql.MySQLError as error:
             code = error.args[0] if error.args else 0
