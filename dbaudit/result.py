@@ -61,7 +61,7 @@ class StepResult:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseResult:
-    """A database that was looked at. `version` maps a repository to its number or revision(s)."""
+    """A database that was looked at. `version` maps a repository to its number, or a service to its Alembic revisions."""
 
     name: str | None
     operand: str

@@ -20,6 +20,6 @@ def command(
 
     where = destinations(format or [], output)
     with drawn(quiet=quiet) as watch:
-        result = report(inspect(dump, places.temporary(), database=database, watch=watch))
+        result = report(inspect(dump, places.places(), database=database, watch=watch))
     write(result, where, width=places.width(), colour=places.colour())
     return result.exit

@@ -6,18 +6,32 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
+from dbaudit.server.place import Places
 
-def temporary() -> Path:
-    """Where throwaway servers and spooled dumps live: $TMPDIR, else the system's own."""
-    return Path(tempfile.gettempdir())
+
+def places() -> Places:
+    """Where servers live ($TMPDIR), what outlives them ($XDG_CACHE_HOME/dbaudit), where programs are ($PATH)."""
+    return Places(Path(tempfile.gettempdir()), cache(), os.environ.get("PATH", os.defpath))
 
 
 def cache() -> Path:
     """Templates and caches: $XDG_CACHE_HOME/dbaudit, else ~/.cache/dbaudit."""
     root = os.environ.get("XDG_CACHE_HOME")
     return (Path(root) if root else Path.home() / ".cache") / "dbaudit"
+
+
+def runs() -> Path:
+    """A new folder's path in the cache, for what the tools of one run print."""
+    return cache() / "runs" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{os.getpid()}"
+
+
+def environment() -> Mapping[str, str]:
+    """The environment, which a runner's tool gets after it was scrubbed."""
+    return dict(os.environ)
 
 
 def colour() -> bool:

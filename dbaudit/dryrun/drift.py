@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from dbaudit.finding import Certainty, Effect, Finding, Severity, Step
+from dbaudit.finding import KEYS_SHOWN, Certainty, Effect, Finding, Severity, Step
 from dbaudit.finding import step as step_id
 from dbaudit.migration.steps import StepFacts
+from dbaudit.migration.variants import Variant
 from dbaudit.schema.difference import Change, Difference, Kind
 
 # How a change is called in ids, seen from the database: left is the release, right the database.
@@ -34,6 +35,26 @@ def drift(differences: Sequence[Difference], release: str, pending: Sequence[Ste
         same = tuple(group)
         steps = tuple(_touching(same[0], pending))
         yield _note(same[0], release) if same[0].harmless else _finding(same, release, steps)
+
+
+def known_variants(explained: Sequence[tuple[Difference, Variant | None]], release: str) -> Iterator[Finding]:
+    """A note for each way in which the schema differs from the reference and is right all the same."""
+    by_variant: dict[str, list[str]] = {}
+    why = {variant.name: variant.why for _, variant in explained if variant}
+    for difference, variant in explained:
+        if variant is not None:
+            by_variant.setdefault(variant.name, []).append(_label(difference))
+    for name, labels in sorted(by_variant.items()):
+        yield Finding(
+            check="schema.known-variant",
+            severity=Severity.NOTE,
+            effect=Effect.ADVICE,
+            object=name,
+            message=f"{len(labels)} object(s) differ from {release} as they may: {why[name]}",
+            count=len(labels),
+            keys=tuple(labels[:KEYS_SHOWN]),
+            facts={"release": release},
+        )
 
 
 def _finding(same: tuple[Difference, ...], release: str, steps: tuple[Step, ...]) -> Finding:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from dbaudit.dryrun.scratch import scratch
 from dbaudit.dump.entries import DatabaseEntry, DumpIndex
 from dbaudit.dump.index import read_counts, require_complete
 from dbaudit.dump.rows import read_rows
 from dbaudit.dump.source import open_dump
-from dbaudit.finding import Skipped, verdict
+from dbaudit.finding import Effect, Finding, Severity, Skipped, verdict
 from dbaudit.migration.standing import Standing, find_standing
 from dbaudit.progress import Watch, silent
 from dbaudit.result import DatabaseResult, Result
 from dbaudit.schema.model import Schema
 from dbaudit.schema.read import Definitions, read_schema
+from dbaudit.server.place import Places
 
 # Tables in which the migration tools keep where a database stands.
 BOOKS = ("migrate_version", "alembic_version")
@@ -52,14 +55,15 @@ class Inspection:
         )
 
 
-def inspect(operand: str, spool: Path, *, database: str | None = None, watch: Watch = silent) -> list[Inspection]:
-    """Look at one database of a dump, or at each of them. `spool` is a folder for what comes from standard input.
+def inspect(operand: str, places: Places, *, database: str | None = None, watch: Watch = silent) -> list[Inspection]:
+    """Look at one database of a dump, or at each of them.
 
     Raises DbauditError for what is no dump; one that was cut is told by `complete`.
     """
-    index = read_counts(open_dump(operand, spool), watch)
-    entries = [index.database(database)] if database or len(index.databases) == 1 else list(index.databases)
-    return [_look(operand, index, entry) for entry in entries or [index.database(None)]]
+    with scratch(places) as spool:
+        index = read_counts(open_dump(operand, spool), watch)
+        entries = [index.database(database)] if database or len(index.databases) == 1 else list(index.databases)
+        return [_look(operand, index, entry) for entry in entries or [index.database(None)]]
 
 
 def inspect_one(operand: str, spool: Path, *, database: str | None, watch: Watch) -> Inspection:
@@ -86,12 +90,13 @@ def _look(operand: str, index: DumpIndex, entry: DatabaseEntry) -> Inspection:
     for name in BOOKS:
         table = entry.table(name)
         books[name] = list(read_rows(index, entry, table)) if table else []
-    return Inspection(operand, index, entry, schema, find_standing(schema, books["migrate_version"], books["alembic_version"]))
+    standing = find_standing(schema, books["migrate_version"], books["alembic_version"])
+    return Inspection(operand, index, entry, schema, standing)
 
 
 def report(found: list[Inspection]) -> Result:
     """What `dbaudit inspect` says."""
-    findings = tuple(finding for each in found for finding in _findings(each))
+    findings = tuple(finding for each in found for finding in (*incomplete_finding(each), *standing_findings(each)))
     skipped = tuple(
         Skipped("inspect.service", f"{each.operand}: the tables are those of no service that dbaudit knows")
         for each in found
@@ -103,6 +108,68 @@ def report(found: list[Inspection]) -> Result:
         databases=tuple(each.result for each in found),
         findings=findings,
         skipped=skipped,
-        notes=tuple(note for each in found for note in _notes(each)),
-        extra={"tables": [_table(each) for each in found]},
+        notes=tuple(note for each in found for note in notes(each)),
+        extra={"contents": [_tables(each) for each in found]},
     )
+
+
+def standing_findings(inspection: Inspection) -> Iterator[Finding]:
+    """What is odd about where the database stands: number against schema, a step done in part, no number."""
+    standing = inspection.standing
+    half = standing.half_applied
+    for warning in standing.warnings:
+        yield Finding(
+            check="schema.standing",
+            severity=Severity.WARNING,
+            effect=Effect.DRIFT,
+            object=BOOKS[0],
+            message=warning,
+            facts={"half_applied": half.step.id} if half and warning == half.sentence else {},
+            remedy="Find out how the database came to where it is before you upgrade it: was a migration stopped, "
+            "a change backported, a number set by hand?",
+        )
+
+
+def incomplete_finding(inspection: Inspection) -> Iterator[Finding]:
+    """A dump that was cut."""
+    index = inspection.index
+    if not index.complete:
+        yield Finding(
+            check="dump.incomplete",
+            severity=Severity.ERROR,
+            effect=Effect.ADVICE,
+            object=inspection.operand,
+            message=f"the dump is not complete: {index.defect}; last whole table: {index.last_whole_table or 'none'}",
+            remedy="Dump again, and look at the exit code and messages of the command that writes it.",
+        )
+
+
+def notes(inspection: Inspection) -> Iterator[str]:
+    """Sentences about the dump that are neither good nor bad."""
+    index, entry = inspection.index, inspection.entry
+    if index.tool:
+        yield f"{inspection.operand} was written by {index.tool} {index.client_version or ''}".rstrip()
+    others = [
+        plural_of(len(getattr(entry, kind)), kind) for kind in ("views", "triggers", "routines", "events")
+        if getattr(entry, kind)
+    ]  # fmt: skip
+    if others:
+        yield f"besides tables it holds {', '.join(others)}"
+    if entry.tables and not sum(inspection.rows.values()):
+        yield "it holds no rows: what depends on rows cannot be seen in it"
+
+
+def plural_of(count: int, kind: str) -> str:
+    """`1 view`, `2 views`."""
+    return f"{count} {kind if count != 1 else kind[:-1]}"
+
+
+def _tables(inspection: Inspection) -> dict[str, object]:
+    """Tables as the JSON report has them, in the dump's order."""
+    return {
+        "database": inspection.entry.name,
+        "tables": [
+            {"name": t.name, "rows": t.rows, "bytes": t.end - t.start, "start": t.start, "end": t.end}
+            for t in inspection.entry.tables
+        ],
+    }

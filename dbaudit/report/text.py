@@ -133,7 +133,7 @@ def _finding(finding: Finding) -> RenderableType:
     )
     lines: list[RenderableType] = [_line(_sentence(finding.message))]
     lines += [_line(f"- {each}", "dim") for each in finding.evidence]
-    if finding.keys and not finding.evidence:
+    if finding.keys and not finding.evidence and finding.keys != (finding.object,):
         lines.append(_line(_keys(finding), "dim"))
     if finding.remedy:
         lines.append(Text.assemble(("Do: ", "bold"), finding.remedy, overflow="fold"))

@@ -60,7 +60,6 @@ FAILED  the upgrade to havana stops at cinder:11
 Stops the upgrade (1)
   error   cinder:11  volumes.bootable  [cinder.example]
           Column is there already
-          volumes.bootable
           Do: Rename it.
 
 Loses data (1)

@@ -1,0 +1,97 @@
+"""`dbaudit dry-run`: the main job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dbaudit.cli import options
+
+Runner = Annotated[
+    str | None,
+    typer.Option(
+        "--runner",
+        metavar="command:TEMPLATE|sql:DIR",
+        help="Run the real migrations: a command with {config} or {url}, and {version} or {phase}; or SQL files.",
+    ),
+]
+Phases = Annotated[
+    str | None,
+    typer.Option(
+        "--runner-phases", metavar="A,B", help="Phases of a tool that cannot stop at a version: expand,contract."
+    ),
+]
+Probe = Annotated[
+    str | None,
+    typer.Option(
+        "--runner-probe",
+        metavar="TEMPLATE",
+        help="A command of the tool that only says the version; known for OpenStack's *-manage tools.",
+    ),
+]
+Limit = Annotated[
+    float | None,
+    typer.Option("--step-timeout", metavar="SECONDS", help="Stop a step that takes longer. Default: a day."),
+]
+Kept = Annotated[
+    Path | None,
+    typer.Option(
+        "--runner-output", metavar="DIR", help="Keep here what the tool prints, a file a step. Default: cache."
+    ),
+]
+Network = Annotated[
+    bool,
+    typer.Option("--allow-network", help="Run the tool although it cannot be cut off from the network. Dangerous."),
+]
+Charset = Annotated[
+    str | None,
+    typer.Option(
+        "--database-charset",
+        metavar="CHARSET",
+        help="The database's default charset in production, where the dump has no CREATE DATABASE.",
+    ),
+]
+Workers = Annotated[int, typer.Option("--workers", min=1, max=64, help="Connections that restore rows.")]
+
+
+def command(
+    dump: options.Dump,
+    to: options.To,
+    database: options.Database = None,
+    database_charset: Charset = None,
+    server: options.Server = "auto",
+    server_binary: options.ServerBinary = None,
+    runner: Runner = None,
+    runner_phases: Phases = None,
+    runner_probe: Probe = None,
+    runner_output: Kept = None,
+    step_timeout: Limit = None,
+    allow_network: Network = False,
+    workers: Workers = 2,
+    pack: options.Pack = None,
+    format: options.Format = None,
+    output: options.Output = None,
+    quiet: options.Quiet = False,
+) -> int:
+    """Rehearse an upgrade on a dump: restore it on a throwaway server, predict, run the steps, give a verdict."""
+    from dbaudit import packs
+    from dbaudit.cli import places
+    from dbaudit.dryrun.pipeline import dry_run
+    from dbaudit.dryrun.request import Request, RunnerRequest
+    from dbaudit.release import release
+    from dbaudit.report.progress import drawn
+    from dbaudit.report.write import destinations, write
+
+    where = destinations(format or [], output)
+    for folder in pack or []:
+        packs.add(folder)
+    phases = tuple(name for name in (runner_phases or "").split(",") if name)
+    kept = runner_output or places.runs()
+    stepping = RunnerRequest(runner, phases, runner_probe, step_timeout, allow_network, kept) if runner else None
+    request = Request(dump, release(to), database, database_charset, server, server_binary, stepping, workers)
+    with drawn(quiet=quiet) as watch:
+        result = dry_run(request, places.places(), places.environment(), watch)
+    write(result, where, width=places.width(), colour=places.colour())
+    return result.exit

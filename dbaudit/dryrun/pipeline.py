@@ -1,0 +1,204 @@
+"""The dry-run, stage by stage: inspect, serve, restore, predict, step, audit, verdict.
+
+Every stage takes what the one before it gave. Whatever was started is stopped when this returns or raises.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from dbaudit.dryrun import rehearsal
+from dbaudit.dryrun.inspection import Inspection, inspect_one, notes, plural_of
+from dbaudit.dryrun.prediction import Prediction, check_direction, predict, schema_findings
+from dbaudit.dryrun.request import Request, RunnerRequest
+from dbaudit.dryrun.rows import reader
+from dbaudit.dryrun.scratch import scratch
+from dbaudit.dump.restore import Restored, restore
+from dbaudit.finding import Effect, Finding, Severity, Skipped, Verdict, verdict
+from dbaudit.migration.door import Door
+from dbaudit.migration.endpoints import rewrite_endpoints
+from dbaudit.migration.runner import Target
+from dbaudit.progress import Watch
+from dbaudit.result import Basis, Result, Status, StepResult
+from dbaudit.schema.read import read_live
+from dbaudit.server.choose import start
+from dbaudit.server.disk import Needs
+from dbaudit.server.place import Places
+from dbaudit.server.server import Account, Server
+from dbaudit.server.version import ServerVersion, parse_version
+
+# The schema that a dump without a name is restored into.
+UNNAMED = "rehearsal"
+_ORDER = {Effect.BLOCKS: 0, Effect.LOSES: 1, Effect.SLOW: 2, Effect.DRIFT: 3, Effect.ADVICE: 4}
+
+
+@dataclass(frozen=True)
+class Copy:
+    """The dump on a throwaway server, and the account that sees it alone."""
+
+    server: Server
+    account: Account
+    database: str
+    restored: Restored
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What the runner did: every step that ran, findings of its own, and sentences for people."""
+
+    steps: tuple[StepResult, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def dry_run(request: Request, places: Places, environment: Mapping[str, str], watch: Watch) -> Result:
+    """Rehearse the upgrade that a request describes.
+
+    Raises DbauditError for input that cannot be read, a server that does not start, a downgrade, an unsafe runner.
+    """
+    with scratch(places) as space:
+        inspection = inspect_one(request.operand, space, database=request.database, watch=watch)
+        check_direction(inspection, request.target)
+        with _restored(request, inspection, places, watch) as copy:
+            with reader(copy.server, copy.account, copy.database) as query:
+                prediction = predict(inspection, request.target, charset=request.database_charset, query=query)
+            ran = Rehearsal()
+            if request.runner is not None:
+                ran = _rehearse(request, request.runner, inspection, copy, prediction, space, environment, watch)
+            return _conclude(request, inspection, copy, prediction, ran)
+
+
+@contextlib.contextmanager
+def _restored(request: Request, inspection: Inspection, places: Places, watch: Watch) -> Iterator[Copy]:
+    index, entry = inspection.index, inspection.entry
+    largest = max((table.end - table.start for table in entry.tables), default=0)
+    needs = Needs(index.size, largest, observe=request.runner is not None)
+    origin = _origin(inspection)
+    with start(
+        request.server, places=places, needs=needs, binary=request.server_binary, dump_version=origin, watch=watch
+    ) as server:
+        database = entry.name or UNNAMED
+        restored = restore(index, server, {entry.name: database}, workers=request.workers, watch=watch)
+        yield Copy(server, server.restricted([database]), database, restored)
+
+
+def _origin(inspection: Inspection) -> ServerVersion | None:
+    return parse_version(inspection.index.server_version) if inspection.index.server_version else None
+
+
+def _rehearse(
+    request: Request, asked: RunnerRequest, inspection: Inspection, copy: Copy, prediction: Prediction, space: Path,
+    environment: Mapping[str, str], watch: Watch,
+) -> Rehearsal:  # fmt: skip
+    """Make addresses in the data harmless, prove the runner, run its steps, look at what came of them."""
+    standing = inspection.standing
+    service = standing.service or "database"
+    directory = space / "runner"
+    directory.mkdir(mode=0o700)
+    with Door(copy.server, directory) as door:
+        names = {inspection.entry.name or UNNAMED: copy.database}
+        rewritten = rewrite_endpoints(copy.server, names, lambda schema: door.url(copy.account, schema))
+    target = Target(copy.server, copy.account, copy.database, service, directory)
+    plan = rehearsal.Plan(service, prediction.pending, standing.numbers.get(service), request.target)
+    with rehearsal.runner_for(asked, plan, target, environment) as (runner, steps):
+        proof = runner.prove(watch)
+        ran = tuple(rehearsal.run(runner, steps, watch))
+    findings, skipped = _aftermath(request, inspection, copy, prediction, ran)
+    return Rehearsal(
+        _kept(ran, directory, asked.output),
+        (*_unlike(inspection, copy), *findings),
+        skipped,
+        (proof, *(str(each) for each in rewritten)),
+    )
+
+
+def _kept(steps: tuple[StepResult, ...], directory: Path, output: Path | None) -> tuple[StepResult, ...]:
+    """The steps with what their tools printed moved to where it outlives the run."""
+    if output is None:
+        return tuple(replace(step, output=None) for step in steps)
+    output.mkdir(mode=0o700, parents=True, exist_ok=True)
+    kept = []
+    for step in steps:
+        if step.output is not None:
+            place = output / Path(step.output).name
+            shutil.move(step.output, place)
+            step = replace(step, output=str(place))
+        kept.append(step)
+    return tuple(kept)
+
+
+def _aftermath(
+    request: Request, inspection: Inspection, copy: Copy, prediction: Prediction, ran: tuple[StepResult, ...]
+) -> tuple[tuple[Finding, ...], tuple[Skipped, ...]]:
+    """How the schema differs from the target release after the last step, beyond what differed before."""
+    service = inspection.standing.service
+    if service is None or not ran or any(step.status is not Status.OK for step in ran) or not prediction.known:
+        return (), ()
+    with contextlib.closing(copy.server.connect(copy.account, copy.database)) as connection:
+        schema = read_live(connection, copy.database)
+    reached = dict(inspection.standing.numbers)
+    reached |= {step.repository: step.number for step in prediction.pending}
+    findings, skipped = schema_findings(service, request.target, reached, schema, ())
+    before = {(finding.check, finding.object) for finding in prediction.findings}
+    return tuple(finding for finding in findings if (finding.check, finding.object) not in before), skipped
+
+
+def _unlike(inspection: Inspection, copy: Copy) -> Iterator[Finding]:
+    """That the server of the rehearsal is not the dump's, where it is another vendor or series."""
+    origin, here = _origin(inspection), copy.server.version
+    if origin is not None and (origin.vendor, origin.series) == (here.vendor, here.series):
+        return
+    there = f"{origin.name} {origin.text}" if origin else "a server whose version the dump does not tell"
+    yield Finding(
+        check="dry-run.not-the-same-server",
+        severity=Severity.WARNING,
+        effect=Effect.ADVICE,
+        object=copy.server.version.text,
+        message=f"the steps ran on {copy.server.label}, the dump is from {there}: times and algorithms are not "
+        "production's, and an error of one server may be none on the other",
+        facts={"rehearsed_on": here.text, "dump": inspection.index.server_version},
+        remedy="Rehearse on the server that production has: --server container:IMAGE or --server-binary.",
+    )
+
+
+def _conclude(request: Request, inspection: Inspection, copy: Copy, prediction: Prediction, ran: Rehearsal) -> Result:
+    steps = rehearsal.merged(prediction.steps, ran.steps)
+    findings = tuple(rehearsal.confirmed(prediction.findings, steps)) + ran.findings
+    place = {step.step: number for number, step in enumerate(steps)}
+    findings = tuple(
+        sorted(findings, key=lambda f: (_ORDER[f.effect], place.get(f.step, len(steps)) if f.step else len(steps)))
+    )
+    rehearsed = any(step.status is not Status.NOT_RUN for step in steps)
+    said = verdict(findings)
+    whole = rehearsed and all(step.status is Status.OK for step in steps)
+    if said is Verdict.CLEAN and not whole:
+        said = Verdict.WARNINGS  # a prediction proves nothing
+    return Result(
+        command="dry-run",
+        verdict=said,
+        target=request.target.name,
+        basis=Basis.REHEARSED if rehearsed else Basis.PREDICTED,
+        rehearsed_on=copy.server.version.text,
+        databases=(inspection.result,),
+        findings=findings,
+        skipped=(*prediction.skipped, *ran.skipped),
+        steps=steps,
+        notes=(*_notes(inspection, copy), *ran.notes),
+    )
+
+
+def _notes(inspection: Inspection, copy: Copy) -> Iterator[str]:
+    restored = copy.restored
+    yield from notes(inspection)
+    yield (
+        f"restored into a {copy.server.label} in {restored.seconds:.1f} s: {plural_of(restored.tables, 'tables')}, "
+        f"{restored.rows:,} rows, as many as the dump holds"
+    )
+    yield from restored.rewritten
+    for refused in restored.refused:
+        yield f"not loaded, at byte {refused.offset}: {refused.statement} ({refused.reason})"
