@@ -1,0 +1,72 @@
+"""Run the command line as a user does: a process, its output, its exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dbaudit.server.place import Places
+
+ROOT = Path(__file__).resolve().parents[2]
+SAMPLES = ROOT / "fixtures" / "dumps"
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A finished command."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """Standard output as JSON."""
+        return json.loads(self.out)
+
+
+Dbaudit = Callable[..., Ran]
+
+
+@pytest.fixture
+def environment(places: Places) -> dict[str, str]:
+    """The environment of a user whose temporary directory and cache are the tests' own."""
+    own = {"TMPDIR": str(places.tmp), "XDG_CACHE_HOME": str(places.cache.parent), "NO_COLOR": ""}
+    return {**os.environ, **own}
+
+
+@pytest.fixture
+def dbaudit(environment: dict[str, str], tmp_path: Path) -> Dbaudit:
+    """Call `dbaudit` with these words; `stdin` and further variables by name."""
+
+    def call(*words: object, stdin: bytes | None = None, within: float = 120, **variables: str) -> Ran:
+        done = subprocess.run(
+            [sys.executable, "-m", "dbaudit", *map(str, words)],
+            input=stdin if stdin is not None else b"",
+            capture_output=True,
+            env={**environment, **variables},
+            cwd=tmp_path,
+            timeout=within,
+            check=False,
+        )
+        return Ran(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    return call
+
+
+@pytest.fixture
+def leftovers(places: Places) -> Callable[[], list[str]]:
+    """What stands in the temporary directory; nothing may be left there by a command that ended by itself."""
+
+    def look() -> list[str]:
+        return sorted(entry.name for entry in places.tmp.iterdir())
+
+    return look

@@ -1,0 +1,181 @@
+"""The main job as a user calls it, on the shipped samples and on the corpus of real databases."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import SAMPLES, Dbaudit
+
+CINDER = SAMPLES / "cinder-grizzly.sql.gz"
+KEYSTONE = SAMPLES / "keystone-grizzly.sql.gz"
+
+
+def blocks(report: dict[str, object]) -> list[tuple[str, str]]:
+    findings = report["findings"]
+    assert isinstance(findings, list)
+    return [(each["step"], each["object"]) for each in findings if each["effect"] == "blocks"]
+
+
+def test_sample_keystone(dbaudit: Dbaudit, leftovers: Callable[[], list[str]]) -> None:
+    ran = dbaudit("dry-run", KEYSTONE, "--to", "havana", "--format", "json")
+    assert ran.code == 2, ran.err
+    report = ran.json
+    assert report["verdict"] == "failed"
+    assert report["basis"] == "predicted"
+    assert report["target"] == "havana"
+    (database,) = report["databases"]
+    assert (database["service"], database["release"], database["version"]) == ("keystone", "grizzly", {"keystone": 22})
+    assert database["complete"] is True
+    assert blocks(report) == [("keystone:33", "ec2_credential")]
+    found = {each["check"]: each for each in report["findings"]}
+    assert found["keystone.ec2-conflict"]["count"] == 3
+    assert found["keystone.bloated-tokens"]["count"] == 2850
+    assert found["schema.extra-table"]["object"] == "token_archive"
+    assert found["schema.extra-column"]["object"] == "user.ldap_dn"
+    assert [step["step"] for step in report["steps"]] == [f"keystone:{number}" for number in range(23, 37)]
+    assert {step["status"] for step in report["steps"]} == {"not-run"}
+    assert leftovers() == []
+
+
+def test_sample_cinder_in_words(dbaudit: Dbaudit) -> None:
+    ran = dbaudit("dry-run", CINDER, "--to", "havana")
+    assert ran.code == 2, ran.err
+    assert "FAILED  the upgrade to havana stops at cinder:11" in ran.out
+    assert "site_volume_audit" in ran.out
+    assert "Steps (12 pending, none was run)" in ran.out
+    assert "\x1b[" not in ran.out
+
+
+def test_secrets_are_in_no_report(dbaudit: Dbaudit, tmp_path: Path) -> None:
+    ran = dbaudit("dry-run", KEYSTONE, "--to", "havana", "--format", "text", "--format", f"json={tmp_path / 'r.json'}")
+    dump = gzip.decompress(KEYSTONE.read_bytes()).decode()
+    values = dump.partition("INSERT INTO `ec2_credential` VALUES ")[2].partition(";")[0]
+    secrets = [row.split("','")[1] for row in values.split("),(")]
+    assert len(secrets) == 40
+    said = ran.out + ran.err + (tmp_path / "r.json").read_text()
+    assert not [secret for secret in secrets if secret in said]
+
+
+def test_output_file_and_formats(dbaudit: Dbaudit, tmp_path: Path) -> None:
+    ran = dbaudit("dry-run", CINDER, "--to", "havana", "--format", "json", "-o", tmp_path / "report.json")
+    assert ran.code == 2
+    assert ran.out == ""
+    assert json.loads((tmp_path / "report.json").read_text())["format"] == 1
+
+
+def test_standard_input(dbaudit: Dbaudit, leftovers: Callable[[], list[str]]) -> None:
+    ran = dbaudit("dry-run", "-", "--to", "havana", "--format", "json", stdin=CINDER.read_bytes())
+    assert ran.code == 2, ran.err
+    assert ran.json["databases"][0]["operand"] == "-"
+    assert leftovers() == []
+
+
+STEPS = {
+    "010_transfers.sql": "CREATE TABLE transfers (id VARCHAR(36) PRIMARY KEY, volume_id VARCHAR(36) NOT NULL,"
+    " FOREIGN KEY (volume_id) REFERENCES volumes (id)) ENGINE=InnoDB DEFAULT CHARSET=utf8;",
+    "011_bootable.sql": "ALTER TABLE volumes ADD COLUMN bootable TINYINT(1);\nUPDATE volumes SET bootable = 0;",
+    "012_attached_host.sql": "ALTER TABLE volumes ADD COLUMN attached_host VARCHAR(255);",
+}
+
+
+def test_steps_are_run_and_confirm_what_was_predicted(dbaudit: Dbaudit, tmp_path: Path) -> None:
+    folder = tmp_path / "steps"
+    folder.mkdir()
+    for name, sql in STEPS.items():
+        (folder / name).write_text(sql)
+    kept = tmp_path / "kept"
+    ran = dbaudit(
+        "dry-run", CINDER, "--to", "havana", "--format", "json", "--runner", f"sql:{folder}", "--runner-output", kept
+    )
+    assert ran.code == 2, ran.err
+    report = ran.json
+    assert report["basis"] == "rehearsed"
+    status = {step["step"]: step["status"] for step in report["steps"]}
+    assert status["cinder:10"] == "ok"
+    assert status["cinder:11"] == "failed"
+    assert {status[f"cinder:{number}"] for number in range(12, 22)} == {"not-run"}
+    (found,) = [each for each in report["findings"] if each["effect"] == "blocks"]
+    assert (found["step"], found["confirmed"]) == ("cinder:11", True)
+    failed = next(step for step in report["steps"] if step["status"] == "failed")
+    assert "1060" in failed["error"]
+    assert Path(failed["output"]).parent == kept
+    assert "bootable" in Path(failed["output"]).read_text()
+    assert "dry-run.not-the-same-server" in {each["check"] for each in report["findings"]}
+
+
+def test_a_failure_that_nobody_predicted_is_a_finding(dbaudit: Dbaudit, tmp_path: Path) -> None:
+    folder = tmp_path / "steps"
+    folder.mkdir()
+    (folder / "010_wrong.sql").write_text("CREATE TABEL transfers (id INT);")
+    report = dbaudit("dry-run", CINDER, "--to", "havana", "--format", "json", "--runner", f"sql:{folder}").json
+    found = next(each for each in report["findings"] if each["check"] == "dry-run.step-failed")
+    assert (found["step"], found["effect"], found["confirmed"]) == ("cinder:10", "blocks", True)
+    unmet = next(each for each in report["findings"] if each["step"] == "cinder:11" and each["effect"] == "blocks")
+    assert unmet["confirmed"] is None
+
+
+def test_command_runner_through_the_command_line(dbaudit: Dbaudit, tmp_path: Path) -> None:
+    """A tool of the test's own, which reads its configuration file and steps one version at a time."""
+    tool = tmp_path / "cinder-manage"
+    tool.write_text(f"#!{sys.executable}\n{TOOL}")
+    tool.chmod(0o755)
+    ran = dbaudit(
+        "dry-run", CINDER, "--to", "havana", "--format", "json",
+        "--runner", f"command:{tool} --config-file {{config}} db sync {{version}}",
+    )  # fmt: skip
+    assert ran.code == 2, ran.err
+    report = ran.json
+    assert [s["status"] for s in report["steps"]][:3] == ["ok", "failed", "not-run"], report["steps"][:3]
+    assert any("reads the configuration it is given" in note for note in report["notes"])
+
+
+TOOL = """
+import configparser, sys
+from sqlalchemy import create_engine, text
+config = configparser.ConfigParser(interpolation=None)
+config.read(sys.argv[sys.argv.index("--config-file") + 1])
+engine = create_engine(config["database"]["connection"])
+with engine.begin() as connection:
+    if sys.argv[-1] == "version":
+        print(connection.execute(text("SELECT version FROM migrate_version")).scalar())
+        sys.exit()
+    number = int(sys.argv[-1])
+    if number == 11:
+        connection.execute(text("ALTER TABLE volumes ADD COLUMN bootable TINYINT(1)"))
+    connection.execute(text("UPDATE migrate_version SET version = :n"), {"n": number})
+"""
+
+
+@pytest.mark.parametrize("name", ["cinder", "glance", "keystone", "nova-cell", "nova-top"])
+def test_no_false_alarm_on_real_databases(corpus: Path, dbaudit: Dbaudit, name: str) -> None:
+    ran = dbaudit("dry-run", corpus / "data" / f"{name}-grizzly.sql.gz", "--to", "havana", "--format", "json")
+    report = ran.json
+    assert blocks(report) == []
+    assert [each for each in report["findings"] if each["effect"] == "drift"] == []
+    counts = json.loads((corpus / "data" / "rowcounts.json").read_text())
+    assert report["databases"][0]["rows"] == sum(rows for rows, _ in counts[f"{name}-grizzly"].values())
+
+
+def variants() -> list[str]:
+    from tests.conftest import CORPUS
+
+    return sorted(path.name.removesuffix(".truth.json") for path in (CORPUS / "local").glob("*.truth.json"))
+
+
+@pytest.mark.parametrize("name", variants() or ["none"])
+def test_failing_step_of_the_real_upgrade_is_predicted(corpus: Path, dbaudit: Dbaudit, name: str) -> None:
+    truth = json.loads((corpus / "local" / f"{name}.truth.json").read_text())
+    upgrade = truth["upgrades"][0]
+    failed = f"{truth['service']}:{int(upgrade['failed_migration'][:3])}" if upgrade["rc"] else None
+    told = ["--database-charset", "latin1"] if name.endswith("latin1") else []
+    dump = corpus / "local" / f"{name}-grizzly.sql.gz"
+    ran = dbaudit("dry-run", dump, "--to", upgrade["to"], "--format", "json", *told)
+    steps = [step for step, _ in blocks(ran.json)]
+    assert (steps[0] if steps else None) == failed
+    assert ran.code == (2 if failed else ran.code)
