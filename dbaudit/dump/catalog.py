@@ -20,6 +20,8 @@ _CREATE = re.compile(
     re.I,
 )  # fmt: skip
 _DROP = re.compile(rb"(?:DROP\s+(TABLE|VIEW)\s+(?:IF\s+EXISTS\s+)?|(TRUNCATE)\s+(?:TABLE\s+)?)" + _QUALIFIED, re.I)
+# What follows the last row of a table, so that the table is whole.
+_CLOSES = re.compile(rb"UNLOCK|CREATE|DROP|USE|COMMIT|ALTER\s+TABLE\s+\S+\s+ENABLE", re.I)
 _USE = re.compile(rb"USE\s+(" + IDENT + rb")", re.I)
 _DELETE = re.compile(rb"DELETE\s+FROM\s+" + _QUALIFIED + rb"\s*(WHERE)?", re.I)
 _CHARSET = re.compile(rb"(?:CHARACTER\s+SET|CHARSET)\s*=?\s*'?(\w+)", re.I)
@@ -88,12 +90,12 @@ class Catalog:
         if item.kind is Kind.DATA:
             self._data(item)
             return
-        if self.open_table is not None and item.closed:
-            self.last_whole, self.open_table = self.open_table, None
         if item.kind is Kind.CLIENT:
             return
         sql = unwrap(item.text[:HEAD]) if len(item.text) > HEAD else unwrap(item.text)
         word = sql[:6].upper()
+        if self.open_table is not None and item.closed and _CLOSES.match(sql):
+            self.last_whole, self.open_table = self.open_table, None
         if word.startswith(b"SET"):
             self.header.statement(sql)
         elif word == b"CREATE":

@@ -6,15 +6,13 @@ import re
 
 from dbaudit.dump.tokens import text
 
-_TOOL = re.compile(
-    rb"--\s+(MySQL|MariaDB) dump\s+\S*?(?:-(\d\S*)|\s+(?:Distrib|Ver)\s+(\S+?)),?(?:\s|\Z)", re.I
-)  # fmt: skip
+_TOOL = re.compile(rb"--\s+(MySQL|MariaDB) dump\s+(?:[\d.]+-(\d[^\s,]*)|[\d.]+\s+(?:Distrib|Ver)\s+([^\s,]+))", re.I)
 _SERVER = re.compile(rb"--\s+Server version[\s:]+(\S+)", re.I)
 _HOST = re.compile(rb"--\s+Host:[^\n]*?Database:[ \t]+([^\r\n]+)", re.I)
 _CURRENT = re.compile(rb"--\s+Current Database:\s+`((?:[^`]|``)+)`", re.I)
 _DONE = re.compile(rb"--\s+Dump completed", re.I)
 _NAMES = re.compile(rb"SET\s+NAMES\s+'?(\w+)", re.I)
-_GTID = re.compile(rb"SET\s+(?:@@GLOBAL\.GTID_PURGED|GLOBAL\s+gtid_slave_pos)\s*=\s*'([^']*)'", re.I)
+_GTID = re.compile(rb"SET\s+(?:@@GLOBAL\.GTID_PURGED|GLOBAL\s+gtid_slave_pos)\s*=\s*(?:'\+'\s*)?'([^']*)'", re.I)
 _KEPT = re.compile(rb"SET\s+@OLD_SQL_NOTES\s*=\s*@@", re.I)
 _BACK = re.compile(rb"SET\s+SQL_NOTES\s*=\s*@OLD_SQL_NOTES\b", re.I)
 

@@ -43,6 +43,7 @@ class _Pass:
         self._starts: list[int] = []
         self._size = 0
         self._defect = ""
+        self._damaged = False
 
     def run(self, watch: Watch) -> DumpIndex:
         """The index."""
@@ -52,7 +53,7 @@ class _Pass:
             self._catalog.enter(part.database)
             self._read(part, watch, done)
             done += part.size
-        if not self._catalog.understood and not self._defect:
+        if not self._catalog.understood and not self._damaged and self._catalog.header.tool is None:
             raise DbauditError(f"{self._dump.name} is not an SQL dump: no statement of one is in it", what_dumps_are())
         return self._index()
 
@@ -68,7 +69,7 @@ class _Pass:
                         catalog.statement(item)
                         last = item
             except DamagedArchive as error:
-                self._defect = str(error)
+                self._defect, self._damaged = str(error), True
             self._size = reader.position
         self._look_at_end(part, last)
 

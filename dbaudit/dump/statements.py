@@ -22,7 +22,7 @@ BLOCK = 4 << 20
 KEEP = 64 << 20
 HEAD_KEPT = 64 << 10
 # The longest INSERT that is searched for its end of line; mysqldump's own limit is 16 MiB but for single huge rows.
-LINE = 32 << 20
+LINE = 16 << 20
 
 _FAST = (b"INSERT INTO `", b"INSERT IGNORE INTO `", b"INSERT  IGNORE INTO `", b"REPLACE INTO `")
 _DATA = re.compile(rb"(?:INSERT|REPLACE)\b", re.I)
