@@ -12,7 +12,6 @@ import re
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -34,16 +33,18 @@ _SHOWN = 200
 _NUMBERED = re.compile(r"[Vv]?(?P<number>\d+)(?:[^0-9].*)?$")
 # sqlalchemy-migrate keeps the way back beside the way forward.
 _WAY_BACK = re.compile(r"downgrade|rollback|undo", re.I)
+# Comments before a statement: people look for the line on which its first word stands.
+_COMMENTS = re.compile(rb"(?:\s++|(?:--(?=\s)|#)[^\n]*+\n|/\*(?!M?!)(?:[^*]++|\*(?!/))*+\*/)*+")
 # What the server says to a session that was killed from outside.
 _KILLED = {1317, 2006, 2013, 1927}
 
 
-@dataclass(frozen=True, slots=True)
 class _Failed(Exception):
-    """A statement that the server refused: where it stands, and what was said."""
+    """A statement that the server refused: where it stands and what was said, and the error's number."""
 
-    text: str
-    code: int
+    def __init__(self, text: str, code: int = 0) -> None:
+        super().__init__(text)
+        self.text, self.code = text, code
 
 
 class SqlRunner(Runner):
@@ -92,18 +93,30 @@ class SqlRunner(Runner):
 
     def _run_file(self, path: Path, number: int, log: TextIO) -> tuple[str | None, bool]:
         """The error, or None, and whether it came of the time limit."""
-        target = self._target
         expired = threading.Event()
-        finished = False
-        connection = target.server.connect(target.account, target.database)
 
         def expire() -> None:
             expired.set()
-            target.disconnect()
+            self._target.disconnect()
 
         timer = threading.Timer(self._limit, expire)
         timer.daemon = True
         timer.start()
+        try:
+            self._execute_all(path, number, log)
+        except _Failed as failed:
+            if expired.is_set() and failed.code in _KILLED:
+                return f"stopped after its time limit of {self._limit:g} s: {failed.text}", True
+            return masked(failed.text, (self._target.account.password,)), False
+        except BaseException:  # interrupted: the server would go on with the statement
+            self._target.disconnect()
+            raise
+        finally:
+            timer.cancel()
+        return None, False
+
+    def _execute_all(self, path: Path, number: int, log: TextIO) -> None:
+        connection = self._target.server.connect(self._target.account, self._target.database)
         try:
             if self._mode is not None:
                 with connection.cursor() as cursor:
@@ -111,19 +124,9 @@ class SqlRunner(Runner):
             for line, statement in _statements(path):
                 self._execute(connection, path, line, statement, log)
             self._record(connection, number)
-            finished = True
-        except _Failed as failed:
-            finished = True
-            if expired.is_set() and failed.code in _KILLED:
-                return f"stopped after its time limit of {self._limit:g} s: {failed.text}", True
-            return masked(failed.text, (target.account.password,)), False
         finally:
-            timer.cancel()
-            if not finished:  # interrupted: the server would go on with the statement
-                target.disconnect()
             with contextlib.suppress(pymysql.MySQLError):
                 connection.close()
-        return None, False
 
     def _execute(self, connection: Connection, path: Path, line: int, statement: Statement, log: TextIO) -> None:
         shown = _shown(statement)
@@ -138,7 +141,7 @@ class SqlRunner(Runner):
                     while cursor.nextset():
                         pass
         except pymysql.MySQLError as error:
-            said, code = _said(error), int(error.args[0]) if error.args and isinstance(error.args[0], int) else 0
+            said, code = _said(error), _code(error)
         log.write(f"line {line}  {time.perf_counter() - begun:.3f} s  {rows} rows  {shown}\n")
         if said is not None:
             log.write(f"  {said}\n")
@@ -146,6 +149,12 @@ class SqlRunner(Runner):
 
     def _record(self, connection: Connection, number: int) -> None:
         """Set the version in migrate_version, where the repository has a row there and the file did not do it."""
+        try:
+            self._set_version(connection, number)
+        except pymysql.MySQLError as error:
+            raise _Failed(f"the version could not be set to {number}: {_said(error)}", _code(error)) from error
+
+    def _set_version(self, connection: Connection, number: int) -> None:
         with connection.cursor() as cursor:
             for book in books(connection, self._target.database):
                 if book.repository is None:
@@ -189,15 +198,23 @@ def _statements(path: Path) -> Iterator[tuple[int, Statement]]:
     line, seen = 1, 0
     for item in Reader(io.BytesIO(data), Depth.TEXT).read():
         if isinstance(item, Statement):
-            line += data.count(b"\n", seen, item.start)
-            seen = item.start
+            comments = _COMMENTS.match(data, item.start, item.end)
+            start = comments.end() if comments else item.start
+            line += data.count(b"\n", seen, start)
+            seen = start
             yield line, item
 
 
 def _shown(statement: Statement) -> str:
-    text = " ".join(statement.text[: 4 * _SHOWN].decode("utf-8", "replace").split())
+    comments = _COMMENTS.match(statement.text)
+    start = comments.end() if comments else 0
+    text = " ".join(statement.text[start : start + 4 * _SHOWN].decode("utf-8", "replace").split())
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 def _said(error: pymysql.MySQLError) -> str:
     return f"({error.args[0]}) {error.args[1]}" if len(error.args) > 1 else str(error)
+
+
+def _code(error: pymysql.MySQLError) -> int:
+    return error.args[0] if error.args and isinstance(error.args[0], int) else 0
