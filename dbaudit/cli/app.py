@@ -55,6 +55,8 @@ def run(arguments: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         code = app(arguments, standalone_mode=False)
+        if code == Exit.INTERRUPTED:  # what typer makes of an interrupt
+            return _fail("interrupted", "", Exit.INTERRUPTED)
         return code if isinstance(code, int) else Exit.CLEAN
     except DbauditError as error:
         return _fail(error.what, error.hint, error.exit)

@@ -11,6 +11,7 @@ from dbaudit.dump.entries import DatabaseEntry, DumpIndex
 from dbaudit.dump.index import read_counts, require_complete
 from dbaudit.dump.rows import read_rows
 from dbaudit.dump.source import open_dump
+from dbaudit.errors import DbauditError
 from dbaudit.finding import Effect, Finding, Severity, Skipped, verdict
 from dbaudit.migration.standing import Standing, find_standing
 from dbaudit.progress import Watch, silent
@@ -70,7 +71,13 @@ def inspect_one(operand: str, spool: Path, *, database: str | None, watch: Watch
     """As `inspect`, for what needs one whole database: raises DbauditError for several, or for a dump that was cut."""
     index = read_counts(open_dump(operand, spool), watch)
     require_complete(index)
-    return _look(operand, index, index.database(database))
+    entry = index.database(database)
+    if not any(table.create for table in entry.tables):
+        raise DbauditError(
+            f"{operand} holds rows but no CREATE TABLE: it cannot be restored by itself",
+            "dump again without --no-create-info, or put the schema's dump before it: cat schema.sql data.sql | ... -",
+        )
+    return _look(operand, index, entry)
 
 
 def _look(operand: str, index: DumpIndex, entry: DatabaseEntry) -> Inspection:
@@ -89,7 +96,7 @@ def _look(operand: str, index: DumpIndex, entry: DatabaseEntry) -> Inspection:
     books = {}
     for name in BOOKS:
         table = entry.table(name)
-        books[name] = list(read_rows(index, entry, table)) if table else []
+        books[name] = list(read_rows(index, entry, table)) if table and table.create else []
     standing = find_standing(schema, books["migrate_version"], books["alembic_version"])
     return Inspection(operand, index, entry, schema, standing)
 
