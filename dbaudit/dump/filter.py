@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from enum import Enum
 
-from dbaudit.dump.tokens import IDENT, NOT_CODE, bare_name, text
+from dbaudit.dump.tokens import IDENT, NOT_CODE, bare_name, text, unwrap
 
 
 class Filter(Enum):
@@ -56,7 +56,8 @@ _QUALIFIED = re.compile(
     re.I,
 )
 _SYSTEM = frozenset({"mysql", "performance_schema", "sys", "dbaudit"})
-_SECRET = re.compile(rb"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"", re.S)
+_SECRET = re.compile(rb"'(?:[^'\\]|\\.)*(?:'|\Z)|\"(?:[^\"\\]|\\.)*(?:\"|\Z)", re.S)
+_TELLING = re.compile(rb"IDENTIFIED|PASSWORD|SERVER|CONNECTION|://", re.I)
 # Every statement but data is looked at whole up to this many bytes; longer ones are refused.
 LONGEST = 16 << 20
 
@@ -91,9 +92,8 @@ def _code(sql: bytes) -> bytes:
 def excerpt(sql: bytes, limit: int = 80) -> str:
     """The head of a statement for people, on one line, passwords masked."""
     head = sql[: limit * 8]
-    if _ACCOUNTS.match(head) or re.search(rb"IDENTIFIED|PASSWORD|SERVER", head, re.I):
+    if _ACCOUNTS.match(unwrap(head)) or _TELLING.search(head):
         head = _SECRET.sub(b"'***'", head)
-        head = re.split(rb"(?:BY|PASSWORD|AS)\s+['\"](?!\*\*\*')", head, maxsplit=1, flags=re.I)[0]
     shown = " ".join(text(head).encode("utf-8", "replace").decode("utf-8", "replace").split())
     shown = "".join(character if character.isprintable() else "\ufffd" for character in shown)
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"

@@ -18,12 +18,15 @@ from dbaudit.errors import DbauditError
 
 Value = bytes | str | int | float | None
 
-# One value: an optional introducer, then a string or whatever is no string up to the comma or paren that ends it.
+# One value: an optional introducer and a string, or whatever is no string up to the comma or paren that ends it;
+# calls may be nested once.
+_STRING = rb"'(?:[^'\\]++|\\.|'')*+'|\"(?:[^\"\\]++|\\.|\"\")*+\""
+_PAREN = rb"\((?:[^()'\"]++|" + _STRING + rb"|\((?:[^()'\"]++|" + _STRING + rb")*+\))*+\)"
 _VALUE = re.compile(
-    rb"\s*+(?:(?P<intro>_\w+\s*+|[xXbBnN])?(?P<text>'(?:[^'\\]++|\\.|'')*+'|\"(?:[^\"\\]++|\\.|\"\")*+\")"
-    rb"|(?P<bare>(?:[^'\"(),]++|\((?:[^()'\"]++|'(?:[^'\\]++|\\.)*+')*+\))++))\s*+",
+    rb"\s*+(?:(?P<intro>_\w+\s*+|[xXbBnN])?(?P<text>" + _STRING + rb")"
+    rb"|(?P<bare>(?:[^'\"(),]++|" + _PAREN + rb")++))\s*+",
     re.S,
-)  # fmt: skip
+)
 _ESCAPE = re.compile(rb"\\(.)|''", re.S)
 _DOUBLED = re.compile(rb"\\(.)|\"\"", re.S)
 # \% and \_ keep their backslash: they are patterns for LIKE.

@@ -63,9 +63,10 @@ class Sending:
 
     def run(self) -> None:
         """Send everything. Raises LoadError when the server refuses a statement, DbauditError for a bad file."""
-        first = next((entry for entry in self._index.databases if not entry.explicit), None)
-        if first is not None or None in (entry.name for entry in self._index.databases):
-            self._enter(first.name if first else None, 0)
+        first = self._index.databases[0].name if self._index.databases else None
+        self._skipping = self._target.schema(first) is None  # until the dump says USE
+        if not self._skipping:
+            self._enter(first, 0)
         for part, start in zip(self._index.dump.parts, self._index.starts, strict=True):
             if part.database is not None:
                 self._enter(part.database, start)

@@ -44,7 +44,9 @@ heads = st.sampled_from(
     ["INSERT INTO `t` VALUES ", "INSERT INTO `t` VALUES\n", "INSERT INTO `t` (`a`, `b`) VALUES ", "REPLACE INTO `t` VALUES ",
      "INSERT  IGNORE INTO `t` VALUES ", "INSERT INTO `u``'` VALUES ", "insert into t values", "INSERT INTO `t` VALUES("]
 )  # fmt: skip
-tails = st.sampled_from([";\n", ";\n", ";\n", ";\r\n", ";", " ;\n", "\n;\n", " -- it's\n;\n", " ON DUPLICATE KEY UPDATE a=(1);\n"])
+tails = st.sampled_from(
+    [";\n", ";\n", ";\n", ";\r\n", ";", " ;\n", "\n;\n", " -- it's\n;\n", " ON DUPLICATE KEY UPDATE a=(1);\n"]
+)
 
 
 @st.composite

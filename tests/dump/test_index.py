@@ -97,7 +97,9 @@ def test_view_that_is_first_a_table(tmp_path: Path) -> None:
 
 
 def test_sandbox_line_and_rows_on_lines_of_their_own(tmp_path: Path) -> None:
-    data = b"/*M!999999\\- enable the sandbox mode */ \n" + HEAD + table("t", b"VALUES\n(1,'a;\\n'),\n(2,');\\n')") + FOOT
+    data = (
+        b"/*M!999999\\- enable the sandbox mode */ \n" + HEAD + table("t", b"VALUES\n(1,'a;\\n'),\n(2,');\\n')") + FOOT
+    )
     index = both(opened(tmp_path, data))
     assert (index.tool, index.client_version) == ("mariadb-dump", "10.11.19-MariaDB")
     assert rows_of(index) == {"t": 2}
