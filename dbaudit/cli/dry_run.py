@@ -31,6 +31,14 @@ Probe = Annotated[
         help="A command of the tool that only says the version; known for OpenStack's *-manage tools.",
     ),
 ]
+Driver = Annotated[
+    str,
+    typer.Option(
+        "--runner-driver",
+        metavar="DIALECT",
+        help="Dialect and driver of the URL that the tool gets; mysql for the virtualenvs of Python 2.",
+    ),
+]
 Limit = Annotated[
     float | None,
     typer.Option("--step-timeout", metavar="SECONDS", help="Stop a step that takes longer. Default: a day."),
@@ -66,6 +74,7 @@ def command(
     runner: Runner = None,
     runner_phases: Phases = None,
     runner_probe: Probe = None,
+    runner_driver: Driver = "mysql+pymysql",
     runner_output: Kept = None,
     step_timeout: Limit = None,
     allow_network: Network = False,
@@ -89,7 +98,10 @@ def command(
         packs.add(folder)
     phases = tuple(name for name in (runner_phases or "").split(",") if name)
     kept = runner_output or places.runs()
-    stepping = RunnerRequest(runner, phases, runner_probe, step_timeout, allow_network, kept) if runner else None
+    stepping = None
+    if runner:
+        limit, network = step_timeout, allow_network
+        stepping = RunnerRequest(runner, phases, runner_probe, runner_driver, limit, network, kept)
     request = Request(dump, release(to), database, database_charset, server, server_binary, stepping, workers)
     with drawn(quiet=quiet) as watch:
         result = dry_run(request, places.places(), places.environment(), watch)

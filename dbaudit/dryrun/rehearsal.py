@@ -48,7 +48,8 @@ def runner_for(
     elif kind == "command" and rest:
         command = Command(
             rest, environment, request.phases, request.probe,
-            Network.ALLOWED if request.allow_network else Network.REFUSED, limit=request.limit or STEP_LIMIT,
+            Network.ALLOWED if request.allow_network else Network.REFUSED, request.driver,
+            limit=request.limit or STEP_LIMIT,
         )  # fmt: skip
         tool = CommandRunner(command, target)
         with tool:

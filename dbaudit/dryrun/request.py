@@ -13,12 +13,14 @@ class RunnerRequest:
     """How the real migrations are run; `spec` is `command:TEMPLATE` or `sql:DIR`.
 
     `phases` name the phases of a tool that cannot stop at a version, `probe` is the command that reads the version,
-    `limit` the seconds that one step may take, None for the default; `output` keeps what the tool prints.
+    `driver` the dialect and driver in the URLs that the tool gets, `limit` the seconds that one step may take, None for
+    the default; `output` keeps what the tool prints.
     """
 
     spec: str
     phases: tuple[str, ...] = ()
     probe: str | None = None
+    driver: str = "mysql+pymysql"
     limit: float | None = None
     allow_network: bool = False
     output: Path | None = None
