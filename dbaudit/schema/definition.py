@@ -120,7 +120,7 @@ def _read_line(line: str, parts: _Parts) -> None:
     if line[2:3] in ("`", '"'):
         read = read_column(line)
         parts.columns.append(read.column)
-        parts.checks.extend(CheckConstraint("", check) for check in read.checks)
+        parts.checks.extend(CheckConstraint("", check, column=read.column.name) for check in read.checks)
         if read.unread:
             parts.unread.append(f"column {read.column.name}: {read.unread}")
         return

@@ -99,11 +99,12 @@ class ForeignKey:
 
 @dataclass(frozen=True, slots=True)
 class CheckConstraint:
-    """A CHECK; `expression` without the outer parentheses."""
+    """A CHECK; `expression` without the outer parentheses; `column` is the one behind which it is written, else ''."""
 
     name: str
     expression: str
     enforced: bool = True
+    column: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from dbaudit.schema.model import Schema
 from dbaudit.schema.routines import read_event, read_routine, read_trigger, read_view
 from dbaudit.schema.text import name as quoted
 
-__all__ = ["Definitions", "read_live", "read_schema", "read_table"]
+__all__ = ["Definitions", "LiveText", "fetch", "read_live", "read_schema", "read_table"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,19 +84,46 @@ class Connection(Protocol):
 _MODE = "SET SESSION sql_quote_show_create = 1, sql_mode = ''"
 
 
+@dataclass(frozen=True, slots=True)
+class LiveText:
+    """What a server says of a database: its defaults, and CREATE statements by the names of their objects.
+
+    A statement is None where the account may not see it.
+    """
+
+    charset: str | None
+    collation: str | None
+    tables: Mapping[str, str | None]
+    views: Mapping[str, str | None]
+    triggers: Mapping[str, str | None]
+    routines: Mapping[str, str | None]
+    events: Mapping[str, str | None]
+
+
 def read_live(connection: Connection, database: str) -> Schema:
     """The schema of a database on a live server. The session's sql_mode is put back afterwards."""
+    text = fetch(connection, database)
+
+    def known(statements: Mapping[str, str | None]) -> list[str]:
+        return [sql for sql in statements.values() if sql is not None]
+
+    others = Definitions(known(text.views), known(text.triggers), known(text.routines), known(text.events))
+    return read_schema(database, text.charset, text.collation, known(text.tables), others)
+
+
+def fetch(connection: Connection, database: str) -> LiveText:
+    """What `read_live` reads, unread. The session's sql_mode is put back afterwards."""
     cursor = connection.cursor()
     cursor.execute("SELECT @@SESSION.sql_mode")
     mode = cursor.fetchone()[0]
     cursor.execute(_MODE)
     try:
-        return _read_live(cursor, database)
+        return _fetch(cursor, database)
     finally:
         cursor.execute("SET SESSION sql_mode = %s", (mode,))
 
 
-def _read_live(cursor: Cursor, database: str) -> Schema:
+def _fetch(cursor: Cursor, database: str) -> LiveText:
     cursor.execute(
         "SELECT DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA"
         " WHERE SCHEMA_NAME = %s",
@@ -109,18 +136,19 @@ def _read_live(cursor: Cursor, database: str) -> Schema:
     tables = sorted(each for each, kind in kinds.items() if kind in ("BASE TABLE", "SYSTEM VERSIONED"))
     # A view or trigger prints the names of its own database bare only where that is the default one.
     cursor.execute(f"USE {quoted(database)}")
-    others = Definitions(
-        views=[_show(cursor, "VIEW", view, 1) for view in views],
-        triggers=[_show(cursor, "TRIGGER", each, 2) for each in _names(cursor, "TRIGGER", database)],
-        routines=[
-            _show(cursor, kind, each, 2)
+    return LiveText(
+        charset=charset,
+        collation=collation,
+        views={view: _show(cursor, "VIEW", view, 1) for view in views},
+        triggers={each: _show(cursor, "TRIGGER", each, 2) for each in _names(cursor, "TRIGGER", database)},
+        routines={
+            f"{kind} {each}": _show(cursor, kind, each, 2)
             for kind in ("PROCEDURE", "FUNCTION")
             for each in _names(cursor, kind, database)
-        ],
-        events=[_show(cursor, "EVENT", each, 3) for each in _names(cursor, "EVENT", database)],
+        },
+        events={each: _show(cursor, "EVENT", each, 3) for each in _names(cursor, "EVENT", database)},
+        tables={table: _show(cursor, "TABLE", table, 1) for table in tables},
     )
-    creates = [_show(cursor, "TABLE", table, 1) for table in tables]
-    return read_schema(database, charset, collation, creates, others)
 
 
 _LISTS = {
@@ -138,6 +166,7 @@ def _names(cursor: Cursor, kind: str, database: str) -> list[str]:
     return [row[0] for row in cursor.fetchall()]
 
 
-def _show(cursor: Cursor, kind: str, name: str, place: int) -> str:
+def _show(cursor: Cursor, kind: str, name: str, place: int) -> str | None:
     cursor.execute(f"SHOW CREATE {kind} {quoted(name)}")
-    return str(cursor.fetchone()[place])
+    text = cursor.fetchone()[place]
+    return None if text is None else str(text)

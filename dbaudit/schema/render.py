@@ -7,6 +7,7 @@ when or where it was written. What `read` reads back is what was rendered.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from dbaudit.schema.model import CheckConstraint, Column, ForeignKey, Index, IndexKind, IndexPart, Schema, Table
 from dbaudit.schema.text import name, quote
@@ -55,10 +56,10 @@ def render(schema: Schema, header: str = "") -> str:
 def render_table(table: Table) -> str:
     """The CREATE TABLE statement of a table, without a semicolon."""
     lines = [
-        *(render_column(column) for column in table.columns),
+        *(render_column(column, table.checks) for column in table.columns),
         *(render_index(index) for index in table.indexes),
         *(render_foreign_key(key) for key in table.foreign_keys),
-        *(render_check(check) for check in table.checks),
+        *(render_check(check) for check in table.checks if not check.column),
     ]
     body = ",\n".join(f"  {line}" for line in lines)
     return f"CREATE TABLE {name(table.name)} (\n{body}\n){_options(table)}"
@@ -83,8 +84,8 @@ def _option(key: str, value: str) -> str:
     return f"{key if key[0] == '`' else key.upper()}={value if _WORD.fullmatch(value) else quote(value)}"
 
 
-def render_column(column: Column) -> str:
-    """The definition of a column, as it stands in a CREATE TABLE."""
+def render_column(column: Column, checks: Iterable[CheckConstraint] = ()) -> str:
+    """The definition of a column, as it stands in a CREATE TABLE, with those of the CHECKs that stand behind it."""
     words = [
         name(column.name),
         column.type,
@@ -100,6 +101,7 @@ def render_column(column: Column) -> str:
         "AUTO_INCREMENT" if column.auto_increment else "",
         "INVISIBLE" if column.invisible else "",
         f"COMMENT {quote(column.comment)}" if column.comment else "",
+        *(render_check(check) for check in checks if check.column == column.name),
     ]
     return " ".join(word for word in words if word)
 

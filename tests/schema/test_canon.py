@@ -10,6 +10,7 @@ import pytest
 
 from dbaudit import packs
 from dbaudit.schema.canon import canonical, canonical_table, rules
+from dbaudit.schema.canon._expression import bracketed
 from dbaudit.schema.model import Schema, Table, View
 from dbaudit.schema.read import read_table
 from dbaudit.schema.script import read_script
@@ -59,6 +60,11 @@ PAIRS: dict[str, tuple[Table, Table, Table]] = {
         make("  CONSTRAINT `t_chk_1` CHECK (`a` > 1)"),
         make("  CONSTRAINT `CONSTRAINT_2` CHECK (`a` > 1)"),
         make("  CONSTRAINT `CONSTRAINT_2` CHECK (`a` > 2)"),
+    ),
+    "check_place": (
+        make("  `a` int CHECK (`a` > 1)"),
+        make("  `a` int,\n  CONSTRAINT `CONSTRAINT_1` CHECK (`a` > 1)"),
+        make("  `a` int CHECK (`a` > 2)"),
     ),
     "implicit_index": (
         make("  `a` int,\n  KEY `a` (`a`),\n  CONSTRAINT `f` FOREIGN KEY (`a`) REFERENCES `o` (`x`)"),
@@ -148,6 +154,31 @@ def test_the_order_of_rules_does_not_matter() -> None:
             for function in functions:
                 shuffled = function(shuffled)
             assert shuffled == canonical_table(table)
+
+
+# What MySQL 8 and later print, and MariaDB for the same; None where both stay as they are.
+EXPRESSIONS = [
+    ("((`a` > 0) and (`b` <> 'x'))", "`a` > 0 and `b` <> 'x'"),
+    ("((`a` + (`b` * 2)) - `c`)", "`a` + `b` * 2 - `c`"),
+    ("(`a` not in (1,2))", "not (`a` in (1, 2))"),
+    ("((`a` or `b`) or `c`)", "`a` or `b` or `c`"),
+    ("(case when (`a` > 1) then 'x' else 'y' end)", "case when `a` > 1 then 'x' else 'y' end"),
+    ("lower(`a`)", "lcase(`a`)"),
+    ("regexp_like(`a`,'^x')", "`a` regexp '^x'"),
+    ("((`a` between 1 and 2) and (`b` is not null))", "`a` between 1 and 2 and `b` is not null"),
+]
+
+
+@pytest.mark.parametrize(("mysql", "mariadb"), EXPRESSIONS)
+def test_brackets_that_precedence_makes_superfluous(mysql: str, mariadb: str) -> None:
+    assert bracketed(mysql) == bracketed(mariadb) is not None
+    assert bracketed(bracketed(mysql) or "") == bracketed(mysql)
+
+
+def test_brackets_that_mean_something_are_kept() -> None:
+    pairs = [("(a or b) and c", "a or b and c"), ("a - (b - c)", "a - b - c"), ("not (a or b)", "not a or b")]
+    assert all(bracketed(one) != bracketed(two) for one, two in pairs)
+    assert bracketed("a > interval 1 day") is None
 
 
 def test_a_table_of_mysql_5_6_and_the_same_in_mariadb() -> None:

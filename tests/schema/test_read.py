@@ -76,7 +76,7 @@ def test_checks_behind_columns_and_on_lines_of_their_own() -> None:
     )
     assert read.unsupported is None
     assert read.checks == (
-        CheckConstraint("", "json_valid(`a`)"),
+        CheckConstraint("", "json_valid(`a`)", column="a"),
         CheckConstraint("c", "(`a` > 0) and (`a` <> ')')", enforced=False),
         CheckConstraint("CONSTRAINT_1", "`a` in (0,1)"),
     )

@@ -3,9 +3,9 @@
 Those of CHECKs, generated columns and defaults.
 
 ``((`a` > 0) and (`b` <> _utf8mb4'x'))``: MySQL 8, which adds a charset before strings. ```a` > 0 and `b` <>
-'x'``: MariaDB, which drops the brackets that precedence makes superfluous. Made one: outer brackets,
-introducers, case of words outside of quotes, blanks. Not made one: inner brackets, since that would need a
-parser of expressions; such a pair of servers shows a difference, which is the safe side.
+'x'``: MariaDB, which drops the brackets that precedence makes superfluous. Made one: brackets, introducers, case of words outside of quotes, blanks, `lcase` and `lower`, `NOT IN`
+and `NOT (... IN ...)`. An expression of a form that is not known keeps its inner brackets; such a pair of servers
+shows a difference, which is the safe side.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from dbaudit.schema.canon._expression import bracketed
 from dbaudit.schema.model import Column, Table
 from dbaudit.schema.text import IDENTIFIER, STRING, balanced
 
@@ -41,7 +42,8 @@ def _plain(text: str) -> str:
     text = text.strip()
     while text.startswith("(") and balanced(text, 0) == len(text):
         text = text[1:-1].strip()
-    return _WORDS.sub(_word, text)
+    text = _WORDS.sub(_word, text)
+    return bracketed(text) or text
 
 
 def _word(match: re.Match[str]) -> str:
