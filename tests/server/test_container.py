@@ -1,0 +1,154 @@
+"""A server in a container. These tests need an engine, and an image that is there: nothing is pulled."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dbaudit.errors import DbauditError
+from dbaudit.server import container, owner
+from dbaudit.server.container import image_for, start_container, sweep, version_of_image
+from dbaudit.server.disk import MIB, Needs
+from dbaudit.server.place import Places
+from dbaudit.server.version import parse_version
+from tests.server.conftest import ROOT
+
+KNOWN = ("mariadb:10.11", "mysql:5.6", "mysql:8.0", "mysql:9.7", "mariadb:11.4")
+MAKES_ONE = """
+import os, sys
+from pathlib import Path
+from dbaudit.server.container import start_container
+from dbaudit.server.disk import Needs
+from dbaudit.server.place import Places
+start_container(sys.argv[1], Places(Path("/tmp"), Path("/tmp")), Needs())
+os.kill(os.getpid(), 9)
+"""
+
+
+@pytest.fixture(scope="module")
+def engine() -> Any:
+    """The container engine's client."""
+    import docker
+    from docker.errors import DockerException
+
+    try:
+        client = docker.from_env()
+        client.ping()
+    except DockerException as error:
+        pytest.skip(f"no container engine answers: {error}")
+    return client
+
+
+@pytest.fixture(scope="module")
+def image(engine: Any) -> str:
+    """An image of a server that the engine has."""
+    tags = [tag for each in engine.images.list() for tag in each.tags]
+    for known in KNOWN:
+        for tag in tags:
+            if tag == known or tag.endswith(f"/{known}"):
+                return str(tag)
+    pytest.skip(f"the container engine has none of the images {', '.join(KNOWN)}")
+
+
+def test_a_container_serves_and_goes(engine: Any, image: str, places: Places) -> None:
+    before = {each.id for each in engine.containers.list(all=True)}
+    with start_container(image, places, Needs(), origin=parse_version("5.6.24")) as server:
+        assert server.version.series == version_of_image(image).series
+        assert image in server.label and server.version.name in server.label
+        assert server.address is not None and server.socket is None
+        assert "ready for connections" in server.log_tail(50)
+        with server.admin() as connection, connection.cursor() as cursor:
+            cursor.execute("SHOW DATABASES")
+            assert "dbaudit_ready" not in {row[0] for row in cursor.fetchall()}
+            cursor.execute("SELECT @@GLOBAL.sql_mode, @@GLOBAL.innodb_flush_log_at_trx_commit, @@GLOBAL.log_bin")
+            assert cursor.fetchone() == ("NO_ENGINE_SUBSTITUTION", 0, 0)
+        (made,) = (each for each in engine.containers.list() if each.id not in before)
+        ports = [binding["HostIp"] for bound in made.ports.values() for binding in bound or ()]
+        gateways = [each.get("Gateway") for each in engine.networks.get("bridge").attrs["IPAM"]["Config"]]
+        assert ports == [server.address[0]] or (None in gateways and "0.0.0.0" in ports)
+        assert "/var/lib/mysql" in made.attrs["HostConfig"]["Tmpfs"]
+    assert {each.id for each in engine.containers.list(all=True)} == before
+    server.close()
+
+
+def test_what_a_killed_dbaudit_left_is_swept(engine: Any, image: str, places: Places) -> None:
+    with start_container(image, places, Needs()) as living:
+        killed = subprocess.run([sys.executable, "-c", MAKES_ONE, image], cwd=ROOT, check=False)
+        assert killed.returncode == -signal.SIGKILL
+        assert len(engine.containers.list(filters={"label": container.LABEL})) == 2
+        assert len(sweep(engine)) == 1
+        assert living.alive()
+
+
+def test_a_large_dump_does_not_go_to_memory(
+    engine: Any, image: str, places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dbaudit.server.options.available_memory", lambda: 300 * MIB)
+    before = {each.id for each in engine.containers.list(all=True)}
+    with start_container(image, places, Needs()) as server:
+        (made,) = (each for each in engine.containers.list() if each.id not in before)
+        assert not made.attrs["HostConfig"]["Tmpfs"] and server.alive()
+
+
+def test_an_image_that_is_nowhere(engine: Any, places: Places) -> None:
+    with pytest.raises(DbauditError, match="no-such-image") as caught:
+        start_container("dbaudit-test/no-such-image:1.2", places, Needs())
+    assert caught.value.hint
+    assert engine.containers.list(all=True, filters={"ancestor": "dbaudit-test/no-such-image:1.2"}) == []
+
+
+def test_a_container_that_ends_shows_its_log(
+    engine: Any, image: str, places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {each.id for each in engine.containers.list(all=True)}
+    monkeypatch.setattr("dbaudit.server.options.common", lambda *_: ["--no-such-option"])
+    with pytest.raises(DbauditError, match="did not start: it ended; its log ends with:") as caught:
+        start_container(image, places, Needs())
+    assert "no-such-option" in caught.value.what
+    assert {each.id for each in engine.containers.list(all=True)} == before
+
+
+def test_without_an_engine(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "unix:///no/such/docker.sock")
+    with pytest.raises(DbauditError, match="there is no container engine that answers") as caught:
+        start_container("mysql:8.4", places, Needs())
+    assert "--server private" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("image", "name"),
+    [
+        ("mysql:5.6", "MySQL 5.6"),
+        ("registry.example:5000/library/mariadb:10.11.6-jammy", "MariaDB 10.11.6"),
+        ("percona:8.0", "MySQL 8.0"),
+        ("mariadb", "MariaDB 11.8"),
+        ("mysql:latest", "MySQL 9.0"),
+    ],
+)
+def test_an_image_names_its_server(image: str, name: str) -> None:
+    assert version_of_image(image).name == name
+
+
+def test_the_image_is_the_dumps_servers() -> None:
+    assert image_for(parse_version("5.6.24")) == "mysql:5.6"
+    assert image_for(parse_version("5.5.5-10.11.19-MariaDB")) == "mariadb:10.11"
+    assert image_for(None) == container.DEFAULT_IMAGE
+
+
+def test_owners_are_judged_only_from_the_same_boot() -> None:
+    ours = owner.ourselves()
+    scope, pid, started = ours.split("/")
+    assert not owner.is_gone(ours) and owner.is_here(ours)
+    assert owner.is_gone(f"{scope}/{pid}/{started}1")  # another process with our number
+    child = subprocess.Popen(["sleep", "0"])
+    child.wait()
+    assert owner.is_gone(f"{scope}/{child.pid}/{started}")
+    assert not owner.is_gone(f"another-boot/{child.pid}/{started}")
+    assert not owner.is_gone("nonsense") and os.getpid() == int(pid)
+    assert Path("/proc").exists() or scope
