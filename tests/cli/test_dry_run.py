@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -179,3 +180,35 @@ def test_failing_step_of_the_real_upgrade_is_predicted(corpus: Path, dbaudit: Db
     steps = [step for step, _ in blocks(ran.json)]
     assert (steps[0] if steps else None) == failed
     assert ran.code == (2 if failed else ran.code)
+
+
+def test_charset_of_the_database_is_asked_for(dbaudit: Dbaudit, tmp_path: Path) -> None:
+    """Cinder 32 makes a table in the database's default charset: not told is skipped, told is judged."""
+    text = gzip.decompress(CINDER.read_bytes()).decode().replace("  `bootable` varchar(5) DEFAULT NULL,\n", "")
+    plain = tmp_path / "plain.sql"
+    plain.write_text(
+        text.partition("INSERT INTO `volumes`")[0] + text.partition("INSERT INTO `volumes`")[2].partition("\n")[2]
+    )
+    ran = dbaudit("dry-run", plain, "--to", "kilo", "--format", "json")
+    reasons = [skip["reason"] for skip in ran.json["skipped"] if skip["check"] == "step.foreign-key-refused"]
+    assert any("cinder:32" in reason and "default_character_set_name" in reason for reason in reasons)
+    assert blocks(ran.json) == []
+    ran = dbaudit("dry-run", plain, "--to", "kilo", "--format", "json", "--database-charset", "latin1")
+    assert blocks(ran.json)[0] == ("cinder:32", "volume_type_projects(volume_type_id)")
+    ran = dbaudit("dry-run", plain, "--to", "kilo", "--format", "json", "--database-charset", "utf8")
+    assert blocks(ran.json) == []
+    assert "step.foreign-key-refused" not in {skip["check"] for skip in ran.json["skipped"]}
+    told = tmp_path / "told.sql"
+    told.write_text("CREATE DATABASE `c` DEFAULT CHARACTER SET latin1;\nUSE `c`;\n" + plain.read_text())
+    ran = dbaudit("dry-run", told, "--to", "kilo", "--format", "json")
+    assert blocks(ran.json)[0][0] == "cinder:32"
+
+
+def test_help_imports_nothing_heavy(environment: dict[str, str]) -> None:
+    script = (
+        "import sys; from dbaudit.cli.app import run; run(['--help']);"
+        "heavy = {'sqlalchemy', 'alembic', 'pymysql', 'rich', 'deepdiff', 'testcontainers', 'docker'} & set(sys.modules);"
+        "sys.exit(', '.join(heavy) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
