@@ -30,7 +30,7 @@ check = Check(
     effect=SLOW,
     releases=until("queens"),
     needs=("token",),
-    message="{count} of {total} tokens ({share} %) are expired; {rebuilds} pending step(s) rebuild or scan the table",
+    message="{count} of {total:,} tokens ({share} %) are expired; {rebuilds} pending step(s) rebuild or scan the table",
     remedy="Delete expired tokens before the upgrade, in batches by primary key: DELETE FROM token WHERE "
     "expires < UTC_TIMESTAMP() AND id BETWEEN ... ; keep unexpired ones, valid or not.",
 )

@@ -14,9 +14,8 @@ from dbaudit.schema.difference import Change, Difference, Kind
 # How a change is called in ids, seen from the database: left is the release, right the database.
 _WORDS = {Change.ADDED: "extra", Change.REMOVED: "missing", Change.CHANGED: "changed"}
 _SAY = {Change.ADDED: "is not in {release}", Change.REMOVED: "of {release} is not there"}
-_OWN = "Keep a copy of its definition: nothing of upstream's will make it again."
 _REMEDY = {
-    Change.ADDED: "Nothing to do for the upgrade itself if the site needs it; " + _OWN[0].lower() + _OWN[1:],
+    Change.ADDED: "Nothing, if the site needs it; keep a copy of its definition and its rows.",
     Change.REMOVED: "Create it as the release has it, before the upgrade.",
     Change.CHANGED: "Change it back to what the release has, unless the site needs it so.",
 }

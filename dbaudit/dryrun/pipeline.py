@@ -158,10 +158,10 @@ def _unlike(inspection: Inspection, copy: Copy) -> Iterator[Finding]:
         check="dry-run.not-the-same-server",
         severity=Severity.WARNING,
         effect=Effect.ADVICE,
-        object=copy.server.version.text,
+        object=here.short,
         message=f"the steps ran on {copy.server.label}, the dump is from {there}: times and algorithms are not "
         "production's, and an error of one server may be none on the other",
-        facts={"rehearsed_on": here.text, "dump": inspection.index.server_version},
+        facts={"rehearsed_on": here.short, "dump": inspection.index.server_version},
         remedy="Rehearse on the server that production has: --server container:IMAGE or --server-binary.",
     )
 
@@ -183,7 +183,7 @@ def _conclude(request: Request, inspection: Inspection, copy: Copy, prediction: 
         verdict=said,
         target=request.target.name,
         basis=Basis.REHEARSED if rehearsed else Basis.PREDICTED,
-        rehearsed_on=copy.server.version.text,
+        rehearsed_on=copy.server.version.short,
         databases=(inspection.result,),
         findings=findings,
         skipped=(*prediction.skipped, *ran.skipped),

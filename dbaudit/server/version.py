@@ -34,6 +34,11 @@ class ServerVersion:
         vendor = "MariaDB" if self.vendor == "mariadb" else "MySQL"
         return f"{vendor} {'.'.join(map(str, self.numbers))}"
 
+    @property
+    def short(self) -> str:
+        """What the server says without its distribution's additions: `5.6.24`, `10.11.19-MariaDB`."""
+        return ".".join(map(str, self.numbers)) + ("-MariaDB" if self.vendor == "mariadb" else "")
+
     def at_least(self, *, mysql: tuple[int, ...] | None = None, mariadb: tuple[int, ...] | None = None) -> bool:
         """Whether it is that version of its vendor or a later one; False for a vendor that is not named."""
         wanted = mysql if self.vendor == "mysql" else mariadb
