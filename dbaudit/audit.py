@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Select, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from dbaudit.check import Audited, Cannot, Check, Fact, Unknown
+from dbaudit.check import Audited, Cannot, Check, Fact, Unknown, key_text
 from dbaudit.finding import KEYS_SHOWN, Finding, Skipped
 from dbaudit.packs import STEPS, checks
 
@@ -34,14 +34,16 @@ def applies(check: Check, audited: Audited) -> bool:
     """Whether the check has anything to say about this database and this upgrade."""
     if check.service == STEPS:
         return bool(audited.pending)
-    if check.before is not None:
-        return any(pending.step == check.before for pending in audited.pending)
+    if check.steps:
+        return audited.stage(*check.steps) is not None
     return audited.release is not None and audited.release in check.releases
 
 
 def run(check: Check, audited: Audited) -> Iterator[Finding | Skipped]:
     """The outcome of one check; a skip where it cannot be made."""
     absent = [name for name in check.needs if name not in audited.schema.tables]
+    if absent and _made_before(check, audited, absent):
+        return
     if absent:
         yield Skipped(check.id, f"there is no table {', '.join(f'`{name}`' for name in absent)}")
         return
@@ -53,6 +55,12 @@ def run(check: Check, audited: Audited) -> Iterator[Finding | Skipped]:
         yield Skipped(check.id, f"its query failed: {_first_line(error)}")
     except Exception as error:  # noqa: BLE001 - one broken check must not hide what the others find
         yield Skipped(check.id, f"the check itself failed: {type(error).__name__}: {_first_line(error)}")
+
+
+def _made_before(check: Check, audited: Audited, absent: list[str]) -> bool:
+    """Whether a pending step makes these tables before the check's own: they are empty then, and nothing is wrong."""
+    stage = audited.stage(*check.steps)
+    return stage is not None and all(name in stage.before.tables for name in absent)
 
 
 def _rows(check: Check, audited: Audited) -> Iterator[Finding]:
@@ -69,7 +77,7 @@ def _rows(check: Check, audited: Audited) -> Iterator[Finding]:
             object=check.table,
             facts={"count": total},
             count=total,
-            keys=tuple(" ".join(_text(row[name]) for name in check.key) for row in sample),
+            keys=tuple(key_text(row, check.key) for row in sample),
             evidence=tuple(check.each.format(**row) for row in sample[:EVIDENCE_SHOWN]) if check.each else (),
         ),
     )
@@ -114,10 +122,6 @@ def split(outcomes: Iterable[Finding | Skipped]) -> tuple[tuple[Finding, ...], t
         tuple(each for each in every if isinstance(each, Finding)),
         tuple(each for each in every if isinstance(each, Skipped)),
     )
-
-
-def _text(value: object) -> str:
-    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
 
 
 def _first_line(error: Exception) -> str:

@@ -13,18 +13,18 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Select, column, table
+from sqlalchemy import Select, column, func, select, table
 from sqlalchemy.sql.expression import TableClause
 
 from dbaudit.errors import DbauditError
-from dbaudit.finding import Certainty, Effect, Severity, Step, step
+from dbaudit.finding import KEYS_SHOWN, Certainty, Effect, Severity, Step, step
 from dbaudit.release import EVERY, Range, Release, between, since, until
 from dbaudit.schema.model import Schema
 
 __all__ = [
     "ADVICE", "BLOCKS", "DRIFT", "ERROR", "LOSES", "MAY", "NOTE", "SLOW", "WARNING", "WILL", "Audited", "Cannot",
-    "Check", "Clash", "Drop", "Fact", "Query", "Stage", "Tables", "Trouble", "Unknown", "between", "since", "step",
-    "until",
+    "Check", "Clash", "Drop", "Fact", "Query", "Stage", "Tables", "Trouble", "Unknown", "between", "key_text",
+    "since", "step", "until",
 ]  # fmt: skip
 
 ERROR, WARNING, NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE
@@ -115,13 +115,14 @@ class Drop:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A pending step as checks see it, and the schema as it will find it."""
+    """A pending step as checks see it, and the schema as it will find it. `release` is the one that runs it."""
 
     step: Step
     title: str
     before: Schema
     clashes: tuple[Clash, ...] = ()
     drops: tuple[Drop, ...] = ()
+    release: Release | None = None
 
 
 Query = Callable[[Select[*tuple[Any, ...]]], Iterator[Mapping[str, Any]]]
@@ -148,16 +149,37 @@ class Audited:
         """The tables, for a Select."""
         return Tables(self.schema)
 
-    def rows(self, select: Select[*tuple[Any, ...]]) -> Iterator[Mapping[str, Any]]:
+    def rows(self, query: Select[*tuple[Any, ...]]) -> Iterator[Mapping[str, Any]]:
         """The rows of a Select, by label. Raises Cannot where no server holds them."""
         if self.query is None:
             raise Cannot("it looks at rows, and there is no server that holds them")
-        return self.query(select)
+        return self.query(query)
 
-    def one(self, select: Select[*tuple[Any, ...]]) -> Mapping[str, Any]:
+    def stage(self, *steps: Step) -> Stage | None:
+        """The first of these steps that is pending, None where none is."""
+        return next((stage for stage in self.pending if stage.step in steps), None)
+
+    def one(self, query: Select[*tuple[Any, ...]]) -> Mapping[str, Any]:
         """The one row of a Select. Raises Cannot where no server holds it."""
-        (row,) = self.rows(select)
+        (row,) = self.rows(query)
         return row
+
+    def sample(self, query: Select[*tuple[Any, ...]], *key: str) -> tuple[int, tuple[str, ...]]:
+        """How many rows a Select has, and the natural keys (its columns `key`) of the first, in key order."""
+        total = int(self.one(select(func.count().label("n")).select_from(query.subquery()))["n"])
+        columns = query.selected_columns
+        some = query.order_by(*(columns[name] for name in key)).limit(KEYS_SHOWN)
+        return total, tuple(key_text(row, key) for row in self.rows(some)) if total else ()
+
+
+def key_text(row: Mapping[str, Any], key: Sequence[str]) -> str:
+    """A natural key as findings show it: the values with blanks between, NULLs left out."""
+    values = (row[name] for name in key)
+    return " ".join(
+        value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
+        for value in values
+        if value is not None
+    )
 
 
 RowsQuery = Callable[[Tables], Select[Any]]
@@ -168,7 +190,8 @@ class Check:
     """A check; made once at the top of its file, which is its documentation and its name.
 
     `message` is a sentence over the facts, `{count}` included; `each` a line over one bad row, shown as evidence.
-    `key` names the columns of the natural key, in the Select. `before` binds a hazard to the step that it precedes.
+    `key` names the columns of the natural key, in the Select. `before` binds a hazard to the step that it precedes; a
+    tuple binds it to several, and then each Fact names its own.
     """
 
     def __init__(
@@ -183,7 +206,7 @@ class Check:
         key: tuple[str, ...] = (),
         each: str = "",
         releases: Range = EVERY,
-        before: Step | None = None,
+        before: Step | tuple[Step, ...] | None = None,
         certainty: Certainty = WILL,
         expected: bool = False,
         needs: tuple[str, ...] = (),
@@ -199,7 +222,8 @@ class Check:
         self.severity, self.effect, self.certainty = severity, effect, certainty
         self.message, self.each, self.remedy = message, each, remedy
         self.table, self.key = table, key
-        self.releases, self.before, self.expected = releases, before, expected
+        self.releases, self.expected = releases, expected
+        self.steps = before if isinstance(before, tuple) else () if before is None else (before,)
         self.needs = tuple(dict.fromkeys((*((table,) if table else ()), *needs)))
         self.aliases = aliases
         self.rows_query: RowsQuery | None = None
@@ -214,6 +238,11 @@ class Check:
         """Register a generator of facts, for what is not rows."""
         self.facts_query = query
         return query
+
+    @property
+    def before(self) -> Step | None:
+        """The first step that the check precedes, None for one that is no hazard."""
+        return self.steps[0] if self.steps else None
 
     @property
     def documentation(self) -> str:

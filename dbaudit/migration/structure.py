@@ -26,7 +26,7 @@ def stages(schema: Schema, pending: Sequence[StepFacts]) -> tuple[Stage, ...]:
     for facts in pending:
         drops = tuple(_drops(schema, facts, moved))
         step = step_id(facts.repository, facts.number)
-        found.append(Stage(step, facts.title, schema, clashes(schema, facts), drops))
+        found.append(Stage(step, facts.title, schema, clashes(schema, facts), drops, facts.release))
         moved |= {work.table for work in facts.work if work.action == "rows" and work.what != "insert"}
         schema = delta.apply(schema, facts)
         if facts.id in _CONVERTS_ENGINE:
