@@ -59,10 +59,10 @@ def empty_cache(own: Places) -> Places:
 
 @pytest.fixture
 def small_disk(own: Places) -> Iterator[Path]:
-    """A file system of 200 MiB with a folder `tmp`."""
+    """A file system of 260 MiB with a folder `tmp`."""
     disk = own.tmp / "disk"
     disk.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200m,mode=0711", "none", disk], check=False)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=260m,mode=0711", "none", disk], check=False)
     if mounted.returncode:
         pytest.skip("this machine lets not even root mount a file system")
     yield disk
@@ -236,7 +236,7 @@ def test_a_directory_that_is_closed_to_the_servers_user(own: Places, program: Pa
 
 @root_on_linux
 def test_a_disk_that_is_too_small_is_refused(small_disk: Path, own: Places, program: Path) -> None:
-    with pytest.raises(DbauditError, match=r"has 200.0 MiB free; this rehearsal needs about \S+ GiB"):
+    with pytest.raises(DbauditError, match=r"has 260.0 MiB free; this rehearsal needs about \S+ GiB"):
         start_private(program, replace(own, tmp=small_disk), Needs(bytes_of_dump=1000 * MIB))
     assert list(small_disk.iterdir()) == []
 
@@ -260,7 +260,7 @@ def test_a_disk_that_fills_up_is_called_full(small_disk: Path, own: Places, prog
                 while True:
                     filler.write(b"x" * MIB)
             with pytest.raises(pymysql.MySQLError) as caught:
-                cursor.executemany("INSERT INTO t VALUES (REPEAT(%s, 1000000))", [("x",)] * 250)
+                cursor.executemany("INSERT INTO t VALUES (REPEAT(%s, 1000000))", [("x",)] * 300)
         assert "is full" in server.failure(caught.value).what
     assert [path.name for path in small_disk.iterdir()] == ["filler"]
 
