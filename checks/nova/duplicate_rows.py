@@ -41,9 +41,9 @@ def lost(audited: Audited) -> Iterator[Fact]:
     for key in KEYS:
         if audited.stage(key.step) is None or key.table not in audited.schema.tables:
             continue
-        bad = older(audited.tables, key).subquery().select()
-        live = bad.where(bad.selected_columns.deleted == 0, bad.selected_columns.deleted_at.is_(None))
-        rows = list(audited.rows(live.order_by(bad.selected_columns.id)))
+        bad = older(audited.tables, key).subquery()
+        live = bad.select().where(bad.c.deleted == 0, bad.c.deleted_at.is_(None))
+        rows = list(audited.rows(live.order_by(bad.c.id)))
         if rows:
             yield Fact(
                 key.table,
