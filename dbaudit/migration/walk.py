@@ -33,6 +33,8 @@ def _tolerated(facts: StepFacts) -> int:
     if facts.rerunnable:
         return len(facts.work)
     error = facts.rerun_error or ""
+    if "NoSuchTable" in error:
+        return 0  # the script looks at all its tables before it does anything
     for number, work in enumerate(facts.work):
         name = work.name or (work.table if work.what == "table" else "")
         if name and (f"'{name}'" in error or error.endswith(f" {name}")):
@@ -55,7 +57,7 @@ class _Walk:
             self.keys |= {(added.table.name, k.name): k for k in added.table.foreign_keys}
             named = {n for n, origins in added.origins.items() if Origin.SERVER_NAMED in origins}
             self.server_named |= {(added.table.name, name) for name in named}
-        self.required = {(drop.table, drop.name) for drop in facts.drops_by_name if drop.required}
+        self.required = {(drop.kind, drop.table, drop.name) for drop in facts.drops_by_name if drop.required}
         # What the script makes for itself and takes away again, which the measured difference does not hold.
         self.passing = {(w.table, w.name) for w in facts.work if w.what == "column" and w.action == "add"} - set(
             self.columns
@@ -65,8 +67,13 @@ class _Walk:
         """Whether running on its own result says nothing of this clash: drops that need the name, and what the
         server refuses. A script that drops a name and makes it again finds it there the second time."""
         if clash.trouble is Trouble.MISSING and work.action == "drop":
-            return (work.table, work.name) in self.required
+            return self._needs_name(work)
         return clash.trouble not in (Trouble.EXISTS, Trouble.MISSING)
+
+    def _needs_name(self, work: Work) -> bool:
+        """Whether the script fails where nothing has the name that it drops."""
+        kind = "index" if work.what == "unique" else work.what
+        return (kind, work.table, work.name) in self.required
 
     # -- looking ---------------------------------------------------------------------------------------------------
 
@@ -131,7 +138,7 @@ class _Walk:
                     error = f"1072 Key column '{column}' doesn't exist in table"
                     yield _clash(Trouble.MISSING, work, f"{table.name}.{column}", error)
         elif index is None:
-            if (table.name, name) in self.required:
+            if self._needs_name(work):
                 yield _clash(
                     Trouble.MISSING, work, label, f"1091 Can't DROP '{name}'", self._twin_of_index(table, name)
                 )
@@ -142,7 +149,7 @@ class _Walk:
     def _look_at_key(self, work: Work, table: Table) -> Iterator[Clash]:
         if work.action == "drop":
             name = work.name or ""
-            if table.foreign_key(name) is None and (table.name, name) in self.required:
+            if table.foreign_key(name) is None and self._needs_name(work):
                 label = f"{table.name}.{name}"
                 yield _clash(Trouble.MISSING, work, label, f"1091 Can't DROP '{name}'", self._twin_of_key(table, name))
             return

@@ -109,6 +109,27 @@ def test_missing_table_that_a_step_drops() -> None:
     assert troubles(found) == [("cinder:15", Trouble.MISSING, "migrations")]
 
 
+def test_missing_table_of_several_that_a_step_drops() -> None:
+    schema = edited("cinder", "volumes", lambda t: t)
+    tables = {name: table for name, table in schema.tables.items() if name != "sm_volume"}
+    found = upgrade("cinder", replace(schema, tables=tables))
+    assert troubles(found) == [("cinder:16", Trouble.MISSING, "sm_volume")]
+
+
+def test_foreign_key_that_a_step_looks_for_may_be_missing() -> None:
+    """Nova 185 drops an index of this name for certain, a foreign key of the same name only if it is there."""
+    schema = edited("nova", "virtual_interfaces", lambda t: replace(t, foreign_keys=()))
+    assert troubles(upgrade("nova", schema)) == []
+    schema = edited("nova", "virtual_interfaces", without_index)
+    name = "virtual_interfaces.virtual_interfaces_instance_uuid_fkey"
+    assert ("nova:185", Trouble.MISSING, name) in troubles(upgrade("nova", schema))
+
+
+def without_index(table: Table) -> Table:
+    name = "virtual_interfaces_instance_uuid_fkey"
+    return replace(table, foreign_keys=(), indexes=tuple(i for i in table.indexes if i.name != name))
+
+
 def test_site_foreign_key_to_a_table_that_goes() -> None:
     schema = edited("cinder", "volumes", lambda t: t)
     key = ForeignKey("site_fk", ("m",), "migrations", ("id",))
