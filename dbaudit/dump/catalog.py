@@ -10,6 +10,7 @@ from dbaudit.dump.entries import DatabaseEntry, Definition, TableEntry
 from dbaudit.dump.headers import Header
 from dbaudit.dump.statements import Comment, Kind, Statement
 from dbaudit.dump.tokens import IDENT, bare_name, text, unwrap
+from dbaudit.errors import DbauditError
 
 _QUALIFIED = rb"(?:(" + IDENT + rb")\s*+\.\s*+)?(" + IDENT + rb")"
 _CREATE = re.compile(
@@ -24,6 +25,7 @@ _DROP = re.compile(rb"(?:DROP\s+(TABLE|VIEW)\s+(?:IF\s+EXISTS\s+)?|(TRUNCATE)\s+
 _CLOSES = re.compile(rb"UNLOCK|CREATE|DROP|USE|COMMIT|ALTER\s+TABLE\s+\S+\s+ENABLE", re.I)
 _USE = re.compile(rb"USE\s+(" + IDENT + rb")", re.I)
 _DELETE = re.compile(rb"DELETE\s+FROM\s+" + _QUALIFIED + rb"\s*(WHERE)?", re.I)
+_MODE = re.compile(rb"SET\b[^']*?\bSQL_MODE\s*=\s*['@\"]", re.I)
 _CHARSET = re.compile(rb"(?:CHARACTER\s+SET|CHARSET)\s*=?\s*'?(\w+)", re.I)
 _COLLATE = re.compile(rb"COLLATE\s*=?\s*'?(\w+)", re.I)
 _PLACEHOLDER = re.compile(rb"\s+AS\s+SELECT\s+(?:1|NULL)\s+AS\s+`", re.I)
@@ -72,6 +74,7 @@ class Catalog:
         self.last_whole: str | None = None
         self._databases: dict[str | None, _Database] = {}
         self._current: _Database | None = None
+        self._unescaped: int | None = None  # where a sql_mode was set under which a backslash is no escape
 
     def enter(self, database: str | None) -> None:
         """The statements that follow belong to this database (of a mydumper directory)."""
@@ -98,6 +101,8 @@ class Catalog:
             self.last_whole, self.open_table = self.open_table, None
         if word.startswith(b"SET"):
             self.header.statement(sql)
+            if _MODE.match(sql):
+                self._unescaped = item.start if b"NO_BACKSLASH_ESCAPES" in sql.upper() else None
         elif word == b"CREATE":
             self._create(item, sql)
         elif match := _DROP.match(sql):
@@ -131,6 +136,12 @@ class Catalog:
 
     def _data(self, item: Statement) -> None:
         self.understood += 1
+        if self._unescaped is not None:
+            raise DbauditError(
+                f"rows from byte {item.start} on are written under NO_BACKSLASH_ESCAPES (set at byte "
+                f"{self._unescaped}), which is not read",
+                "dump again with a client that does not set that sql_mode",
+            )
         head = inserts.HEAD.match(item.text)
         if head is None:
             return

@@ -60,7 +60,7 @@ class _Pass:
     def _read(self, part: Part, watch: Watch, done: int) -> None:
         catalog, last = self._catalog, None
         with part.open(watch, done, self._dump.size) as stream:
-            reader = Reader(stream, self._depth, self._size)
+            reader = Reader(stream, self._depth, self._size, part.delimiter)
             try:
                 for item in reader.read():
                     if isinstance(item, Comment):

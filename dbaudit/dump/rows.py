@@ -34,7 +34,11 @@ _MEANING = {b"0": b"\0", b"b": b"\b", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"Z
 _INTEGER = re.compile(rb"[+-]?\d+\Z")
 _FLOAT = re.compile(rb"[+-]?(?:\d+\.\d*|\.\d+|\d+)(?:[eE][+-]?\d+)?\Z")
 _HEX = re.compile(rb"0[xX]([0-9A-Fa-f]+)\Z")
-_COLUMN = re.compile(rb"^\s*(`(?:[^`]|``)+`|\"[^\"]+\")\s+\w", re.M)
+_COLUMN = re.compile(
+    rb"^\s*(`(?:[^`]|``)+`|\"[^\"]+\"|(?!(?:PRIMARY|KEY|UNIQUE|CONSTRAINT|INDEX|FULLTEXT|SPATIAL|FOREIGN|CHECK|CREATE|"
+    rb"PERIOD)\b)[0-9A-Za-z_$\x80-\xff]+)\s+\w",
+    re.I,
+)
 _GENERATED = re.compile(rb"\bGENERATED\s+ALWAYS\b|\bAS\s*\(.*\)\s*(?:VIRTUAL|STORED|PERSISTENT)", re.I)
 
 

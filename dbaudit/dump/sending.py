@@ -72,7 +72,7 @@ class Sending:
                 self._enter(part.database, start)
             try:
                 with part.open() as stream:
-                    for item in Reader(stream, Depth.TEXT, start).read():
+                    for item in Reader(stream, Depth.TEXT, start, part.delimiter).read():
                         self._take(item)
             except DamagedArchive as error:
                 raise DbauditError(f"{self._index.dump.name}: {error}") from None

@@ -179,9 +179,7 @@ _LEFT_OUT = (
         "foreign keys and unique keys were not checked row by row while loading",
     ),
     (
-        re.compile(
-            rb"(?:SET\s+(?:SESSION\s+|@@(?:SESSION\.)?)?AUTOCOMMIT\b|COMMIT\b|BEGIN\b|START\s+TRANSACTION\b)", re.I
-        ),
+        re.compile(rb"(?:SET\b.*?\bAUTOCOMMIT\b|COMMIT\b|BEGIN\b|START\s+TRANSACTION\b)", re.I),
         "transactions of the dump were left out: each statement commits",
     ),
 )

@@ -50,6 +50,7 @@ class Part:
     size: int
     compression: str | None
     database: str | None = None
+    delimiter: bytes = b";"  # that ends its statements until a DELIMITER line says otherwise
 
     def open(self, watch: Watch = silent, done: int = 0, total: int | None = None) -> BinaryIO:
         """The decompressed bytes from the start; `watch` hears of `done` + the compressed bytes read so far."""
@@ -231,12 +232,12 @@ def open_dump(operand: str, spool: Path) -> Dump:
     return _of_file(operand, part)
 
 
-def make_part(path: Path, database: str | None = None) -> Part:
+def make_part(path: Path, database: str | None = None, delimiter: bytes = b";") -> Part:
     """A part for a file; its compression is read from its first bytes. Raises OSError."""
     with path.open("rb") as file:
         head = file.read(16)
         size = file.seek(0, 2)
-    return Part(path, size, _compression(head), database)
+    return Part(path, size, _compression(head), database, delimiter)
 
 
 def _compression(head: bytes) -> str | None:

@@ -79,11 +79,11 @@ class Comment:
 class Reader:
     """Reads one part of a dump; `offset` is the place of its first byte in the whole dump."""
 
-    def __init__(self, stream: BinaryIO, depth: Depth, offset: int = 0) -> None:
+    def __init__(self, stream: BinaryIO, depth: Depth, offset: int = 0, delimiter: bytes = b";") -> None:
         self._stream, self._depth = stream, depth
         self._buffer, self._pos, self._base = b"", 0, offset
         self._eof = self._begun = False
-        self.delimiter = b";"
+        self.delimiter = delimiter
 
     @property
     def position(self) -> int:

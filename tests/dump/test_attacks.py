@@ -72,11 +72,13 @@ class Attacked:
         with contextlib.closing(self.server.admin()) as connection, connection.cursor() as cursor:
             found: list[object] = []
             for query in (
-                "SELECT user, host FROM mysql.user WHERE user NOT LIKE 'dbaudit\\_%' OR user LIKE 'dbaudit\\_was%' ORDER BY 1, 2",
+                "SELECT user, host FROM mysql.user WHERE user NOT LIKE 'dbaudit\\_%' OR user LIKE 'dbaudit\\_was%' "
+                "ORDER BY 1, 2",
                 "SELECT @@GLOBAL.max_connections",
                 "SHOW TABLES FROM mysql",
                 "SELECT Host, Db, User FROM mysql.db WHERE user NOT LIKE 'dbaudit\\_%' ORDER BY 1, 2, 3",
-                "SELECT schema_name FROM information_schema.schemata WHERE schema_name LIKE 'dbaudit\\_was%' OR schema_name = 'mysql'",
+                "SELECT schema_name FROM information_schema.schemata "
+                "WHERE schema_name LIKE 'dbaudit\\_was%' OR schema_name = 'mysql'",
             ):
                 cursor.execute(query)
                 found.append(cursor.fetchall())
@@ -113,9 +115,9 @@ def test_attack_is_refused_and_the_rest_restored(attacked: Attacked, name: str, 
         done = attacked.run(ATTACKS[name], filter)
     except DbauditError as error:
         # a statement that no server of this kind understands: it harms nobody, and its place is told
-        assert filter is Filter.OFF
-        assert any(f"({code})" in error.what for code in (1064, 1094, 1146, 1305, 1911)), error.what
-        assert "at byte" in error.what
+        meaningless = any(f"({code})" in error.what for code in (1064, 1094, 1146, 1305, 1911))
+        if filter is Filter.ON or not meaningless or "at byte" not in error.what:
+            raise
     else:
         if name == "federated" and filter is Filter.OFF and not done.refused:
             attacked.check_engines()  # a server without that engine makes an ordinary table of it

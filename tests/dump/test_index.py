@@ -183,6 +183,14 @@ def test_compact_dump_has_no_end_to_miss(tmp_path: Path) -> None:
     assert both(opened(tmp_path, table("t", b"VALUES (1,'a')"))).complete
 
 
+def test_mode_without_backslashes_is_told(tmp_path: Path) -> None:
+    mode = b"/*!40101 SET SQL_MODE='NO_BACKSLASH_ESCAPES' */;\n"
+    with pytest.raises(DbauditError, match="NO_BACKSLASH_ESCAPES"):
+        read_layout(opened(tmp_path, HEAD + mode + table("t", b"VALUES (1,'\\')") + FOOT))
+    reset = b"/*!50003 SET sql_mode = @saved_sql_mode */;\n"
+    assert rows_of(both(opened(tmp_path, HEAD + mode + reset + table("t", b"VALUES (1,'a')") + FOOT))) == {"t": 1}
+
+
 def test_huge_statement_in_bounded_memory(tmp_path: Path) -> None:
     """One statement of 160 MB with one value of 80 MB."""
     row = b"(1,'" + b"a'';),(\\'" * 100_000 + b"')"

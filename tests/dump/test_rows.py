@@ -62,3 +62,10 @@ def test_generated_columns_are_not_in_a_row(tmp_path: Path) -> None:
 def test_a_row_of_another_length_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DbauditError, match=r"table t, byte \d+: a row has 3 values for 2 columns"):
         values(tmp_path, b"VALUES (1,2,3)")
+
+
+def test_names_without_quotes(tmp_path: Path) -> None:
+    bare = b"CREATE TABLE t (\n  a int NOT NULL,\n  b text,\n  PRIMARY KEY (a),\n  KEY x (b(3))\n);\n"
+    index = read_layout(opened(tmp_path, HEAD + bare + b"INSERT INTO t VALUES (1,'x');\n" + FOOT))
+    entry = index.database(None)
+    assert list(read_rows(index, entry, entry.tables[0])) == [{"a": 1, "b": "x"}]
