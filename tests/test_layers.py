@@ -12,7 +12,8 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYERS = (
     ("cli", "__main__"),
     ("report",),
-    ("dryrun",),
+    ("dryrun", "comparison"),
+    ("proof",),
     ("audit",),
     ("packs", "migration"),
     ("check", "result"),
