@@ -1,29 +1,81 @@
 """What every test may ask for: servers to work on, schemas in them, and the corpus of real databases where it is.
 
-`DBAUDIT_TEST_SERVERS` names the servers, with commas between: `private`, `private:/path/of/mysqld`,
-`container:mysql:5.6`, or the URL of a server marked as throwaway. Each test that takes `server` runs on each of
-them. Unset, it is the private server of this machine.
+Each test that takes `server` (or `program`, for a private server of its own) runs on each server of the matrix; see
+`tests/matrix.py` for which, and for `DBAUDIT_TEST_SERVERS`. A test that is about some servers says so:
+`@pytest.mark.server("mysql>=9", "mariadb")`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from dbaudit.server.choose import start
-from dbaudit.server.disk import Needs
 from dbaudit.server.place import Places
 from dbaudit.server.server import Server
+from tests import matrix
 
 CORPUS = Path(__file__).resolve().parents[2] / "shared" / "corpus"
-SERVERS = [wish for wish in os.environ.get("DBAUDIT_TEST_SERVERS", "private").replace(",", " ").split() if wish]
+# Fixtures that stand for a server of the matrix.
+MATRIX = ("server", "program")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test for each server of the matrix that the test wants, as far as the server's name tells."""
+    ranges = ranges_of(metafunc.definition)
+    for name in MATRIX:
+        if name in metafunc.fixturenames:
+            wishes = [wish for wish in matrix.WISHES if matrix.may_be_in(wish, ranges)]
+            metafunc.parametrize(name, wishes, indirect=True, scope="session")
+            return
+
+
+def ranges_of(node: pytest.Item | pytest.Function) -> tuple[str, ...]:
+    return tuple(str(each) for mark in node.iter_markers("server") for each in mark.args)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[STARTED] = time.monotonic()
+
+
+def pytest_report_header() -> list[str]:
+    return [f"server {wish}: {how or 'ABSENT'}" for wish, how in matrix.account()]
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """An absent server fails a run that insists on it."""
+    worker = hasattr(session.config, "workerinput")
+    if not worker and not exitstatus and matrix.INSIST and None in dict(matrix.account()).values():
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """How long it took, and what was not tested."""
+    seconds = time.monotonic() - config.stash[STARTED]
+    terminalreporter.section("servers")
+    for wish, how in matrix.account():
+        if how:
+            terminalreporter.write_line(f"{wish}: {how}")
+        else:
+            verdict = "this fails the run" if matrix.INSIST else "make test-matrix insists on it"
+            terminalreporter.write_line(
+                f"!!! NOT TESTED ON {wish}, WHICH IS ABSENT: {verdict} !!!", red=True, bold=True
+            )
+    if reason := os.environ.get("DBAUDIT_TEST_NO_ENGINE"):
+        terminalreporter.write_line(f"!!! NO CONTAINERS WERE TESTED: {reason} !!!", red=True, bold=True)
+    terminalreporter.write_line(f"wall time of the suite: {seconds:.0f} s on {os.cpu_count()} processors")
+
+
+STARTED = pytest.StashKey[float]()
 
 
 @pytest.fixture(scope="session")
@@ -45,16 +97,39 @@ def places() -> Iterator[Places]:
     shutil.rmtree(root)
 
 
-@pytest.fixture(scope="session", params=SERVERS)
-def server(request: pytest.FixtureRequest, places: Places) -> Iterator[Server]:
+@pytest.fixture(scope="session")
+def serve(places: Places) -> Iterator[Callable[[str], Server]]:
+    """Gives the server of a wish, started once for the session: by pytest-xdist, once for each worker."""
+    kept = matrix.cache() / "private"  # so that data directories are initialised once, not in each session
+    with contextlib.suppress(OSError):
+        kept.parent.mkdir(parents=True, exist_ok=True)
+    served: dict[str, Server] = {}
+    with contextlib.ExitStack() as stack:
+
+        def get(wish: str) -> Server:
+            if wish not in served:
+                served[wish] = stack.enter_context(matrix.serve(wish, replace(places, cache=kept)))
+            return served[wish]
+
+        yield get
+
+
+@pytest.fixture(scope="session")
+def server(request: pytest.FixtureRequest, serve: Callable[[str], Server]) -> Server:
     """A throwaway server for the whole session; tests keep to schemas of their own."""
-    kind, _, binary = str(request.param).partition(":")
-    if kind == "private" and binary:
-        started = start("private", places=places, needs=Needs(), binary=Path(binary))
-    else:
-        started = start(request.param, places=places, needs=Needs())
-    with started:
-        yield started
+    try:
+        return serve(request.param)
+    except matrix.AbsentError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(autouse=True)
+def _in_range(request: pytest.FixtureRequest) -> None:
+    """Skip a test whose range the server's real version is not in."""
+    if "server" in request.fixturenames and (ranges := ranges_of(request.node)):
+        server: Server = request.getfixturevalue("server")
+        if not matrix.in_ranges(server.version, ranges):
+            pytest.skip(f"is about {' and '.join(ranges)}, not {server.version.name}")
 
 
 @pytest.fixture

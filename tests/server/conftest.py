@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from dbaudit.server import binary, workspace
+from dbaudit.server import workspace
 from dbaudit.server.place import Places
+from tests import matrix
 
 ROOT = Path(__file__).resolve().parents[2]
 # Starts a private server, tells about it, and does what the second argument says.
@@ -25,6 +26,7 @@ import json, os, signal, sys, time
 from pathlib import Path
 from dbaudit.server.disk import Needs
 from dbaudit.server.place import Places
+from tests import matrix
 from dbaudit.server.private import start_private
 places = Places(Path(sys.argv[1]), Path(sys.argv[2]))
 with start_private(Path(sys.argv[3]), places, Needs()) as server:
@@ -51,13 +53,11 @@ class Dbaudit:
 
 
 @pytest.fixture(scope="session")
-def program(places: Places) -> Path:
-    """A server program of this machine."""
-    found = [Path(wish.partition(":")[2]) for wish in os.environ.get("DBAUDIT_TEST_SERVERS", "").split(",")
-             if wish.startswith("private:")] or binary.find(places.search_path)  # fmt: skip
-    if not found:
-        pytest.skip("there is no MySQL or MariaDB server program on this machine")
-    return found[0]
+def program(request: pytest.FixtureRequest) -> Path:
+    """A server program of this machine, for each server of the matrix."""
+    if not (found := matrix.program(request.param)):
+        pytest.skip(f"there is no server program of {request.param} on this machine")
+    return found
 
 
 @pytest.fixture
