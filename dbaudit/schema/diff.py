@@ -15,7 +15,7 @@ from dbaudit.schema.model import Schema
 from dbaudit.schema.render import render_table
 from dbaudit.schema.table_diff import attributes, diff_tables, whole
 
-__all__ = ["NOT_COMPARED", "OTHER_FIELDS", "Change", "Difference", "Kind", "diff"]
+__all__ = ["NOT_COMPARED", "OTHER_FIELDS", "Change", "Difference", "Kind", "diff", "differences"]
 
 # What is compared of objects that are no tables; the first field is shown for an object that one side lacks.
 OTHER_FIELDS = {
@@ -32,10 +32,11 @@ def diff(left: Schema, right: Schema) -> tuple[Difference, ...]:
     The database's default charset is compared where both sides know it. A table that cannot be represented whole is
     always told, even when its text is the same on both sides.
     """
-    return tuple(_differences(canonical(left), canonical(right)))
+    return tuple(differences(canonical(left), canonical(right)))
 
 
-def _differences(left: Schema, right: Schema) -> Iterator[Difference]:
+def differences(left: Schema, right: Schema) -> Iterator[Difference]:
+    """The differences between two schemas as they are spelled."""
     if left.charset is not None and right.charset is not None:
         yield from attributes(Kind.DATABASE, None, "", ("charset", "collation"), left, right)
     for name in sorted({*left.tables, *right.tables}):

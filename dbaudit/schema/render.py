@@ -7,9 +7,22 @@ when or where it was written. What `read` reads back is what was rendered.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
-from dbaudit.schema.model import CheckConstraint, Column, ForeignKey, Index, IndexKind, IndexPart, Schema, Table
+from dbaudit.schema.model import (
+    CheckConstraint,
+    Column,
+    Event,
+    ForeignKey,
+    Index,
+    IndexKind,
+    IndexPart,
+    Routine,
+    Schema,
+    Table,
+    Trigger,
+    View,
+)
 from dbaudit.schema.text import name, quote
 
 _KEYWORDS = {
@@ -38,19 +51,55 @@ def render(schema: Schema, header: str = "") -> str:
     for table in sorted(schema.tables):
         lines += [render_table(schema.tables[table]) + ";", ""]
     for view in sorted(schema.views.values(), key=lambda view: view.name):
-        lines += [f"CREATE VIEW {name(view.name)} AS {view.select};", ""]
+        lines += [render_view(view) + ";", ""]
     bodies = [
-        *(
-            f"TRIGGER {name(each.name)} {each.timing} {each.event} ON {name(each.table)} FOR EACH ROW {each.body}"
-            for _, each in sorted(schema.triggers.items())
-        ),
-        *(f"{each.kind} {name(each.name)}{each.body}" for _, each in sorted(schema.routines.items())),
-        *(f"EVENT {name(each.name)} {each.body}" for _, each in sorted(schema.events.items())),
+        *(render_trigger(each) for _, each in sorted(schema.triggers.items())),
+        *(render_routine(each) for _, each in sorted(schema.routines.items())),
+        *(render_event(each) for _, each in sorted(schema.events.items())),
     ]
     if bodies:
-        lines += ["DELIMITER ;;", *(f"CREATE {body};;" for body in bodies), "DELIMITER ;", ""]
+        lines += ["DELIMITER ;;", *(f"{body};;" for body in bodies), "DELIMITER ;", ""]
     lines += ["SET FOREIGN_KEY_CHECKS = 1;", "", "-- Dump completed"]
     return "\n".join(lines) + "\n"
+
+
+def render_view(view: View) -> str:
+    """The CREATE VIEW statement of a view, without a semicolon."""
+    words = [
+        "CREATE",
+        f"ALGORITHM={view.algorithm}" if view.algorithm else "",
+        f"SQL SECURITY {view.security}" if view.security else "",
+        f"VIEW {name(view.name)} AS {view.select}",
+        f"WITH {view.check_option} CHECK OPTION" if view.check_option else "",
+    ]
+    return " ".join(word for word in words if word)
+
+
+def render_trigger(each: Trigger) -> str:
+    """The CREATE TRIGGER statement of a trigger, without a delimiter."""
+    return f"CREATE TRIGGER {name(each.name)} {each.timing} {each.event} ON {name(each.table)} FOR EACH ROW {each.body}"
+
+
+def render_routine(each: Routine) -> str:
+    """The CREATE statement of a procedure, function or package, without a delimiter."""
+    return f"CREATE {each.kind} {name(each.name)}{each.body}"
+
+
+def render_event(each: Event) -> str:
+    """The CREATE EVENT statement of an event, without a delimiter."""
+    return f"CREATE EVENT {name(each.name)} {each.body}"
+
+
+def render_others(schema: Schema) -> Iterator[tuple[str, str]]:
+    """What is no table: names such as `view v` or `trigger g`, and CREATE statements, in alphabetical order."""
+    for view in sorted(schema.views.values(), key=lambda each: each.name):
+        yield f"view {view.name}", render_view(view)
+    for _, trigger in sorted(schema.triggers.items()):
+        yield f"trigger {trigger.name}", render_trigger(trigger)
+    for _, routine in sorted(schema.routines.items()):
+        yield f"{routine.kind.lower()} {routine.name}", render_routine(routine)
+    for _, event in sorted(schema.events.items()):
+        yield f"event {event.name}", render_event(event)
 
 
 def render_table(table: Table) -> str:
@@ -71,14 +120,15 @@ def _options(table: Table) -> str:
         f"DEFAULT CHARSET={table.charset}" if table.charset else "",
         f"COLLATE={table.collation}" if table.collation else "",
         f"ROW_FORMAT={table.row_format}" if table.row_format else "",
-        *(_option(key, value) for key, value in table.options),
+        *(render_option(key, value) for key, value in table.options),
         f"COMMENT={quote(table.comment)}" if table.comment else "",
     ]
     text = "".join(f" {word}" for word in words if word)
     return f"{text}\n{table.partitions}" if table.partitions else text
 
 
-def _option(key: str, value: str) -> str:
+def render_option(key: str, value: str) -> str:
+    """An option of a table, as it stands behind the bracket."""
     if key == "versioning":  # MariaDB's WITH SYSTEM VERSIONING has no value
         return value
     return f"{key if key[0] == '`' else key.upper()}={value if _WORD.fullmatch(value) else quote(value)}"

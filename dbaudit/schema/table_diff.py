@@ -39,6 +39,11 @@ _Named = TypeVar("_Named", Index, ForeignKey, CheckConstraint)
 def diff_tables(left: Table, right: Table) -> Iterator[Difference]:
     """The differences between two canonical tables, the table's own first."""
     name = left.name
+    if any(table.unsupported and not table.columns for table in (left, right)):
+        # Nothing of it could be read: that is one difference, and not one for each column of the other side.
+        texts = left.unsupported, right.unsupported
+        yield Difference(Change.CHANGED, Kind.TABLE, name, name, "unsupported", *texts)
+        return
     yield from attributes(Kind.TABLE, name, name, TABLE_FIELDS, left, right)
     if left.unsupported and left.unsupported == right.unsupported:
         texts = left.unsupported, right.unsupported

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from functools import cache
 
 from dbaudit.schema.model import Schema, Table
 
-__all__ = ["Rule", "canonical", "canonical_table", "rules"]
+__all__ = ["Rule", "canonical", "canonical_table", "rules", "spelled"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +61,20 @@ def canonical_table(table: Table) -> Table:
 def canonical(schema: Schema) -> Schema:
     """The schema with every rule applied."""
     tables = {name: canonical_table(table) for name, table in schema.tables.items()}
-    schema = replace(schema, tables=tables)
-    for rule in rules():
+    return _whole(replace(schema, tables=tables), rules())
+
+
+def spelled(schema: Schema, wanted: Collection[Rule]) -> Schema:
+    """The schema with these rules alone applied."""
+    tables = dict(schema.tables)
+    for rule in wanted:
+        if rule.table is not None:
+            tables = {name: rule.table(table) for name, table in tables.items()}
+    return _whole(replace(schema, tables=tables), wanted)
+
+
+def _whole(schema: Schema, wanted: Collection[Rule]) -> Schema:
+    for rule in wanted:
         if rule.schema is not None:
             schema = rule.schema(schema)
     return schema

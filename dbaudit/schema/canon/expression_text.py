@@ -2,10 +2,10 @@
 
 Those of CHECKs, generated columns and defaults.
 
-``((`a` > 0) and (`b` <> _utf8mb4'x'))``: MySQL 8, which adds a charset before strings. ```a` > 0 and `b` <>
-'x'``: MariaDB, which drops the brackets that precedence makes superfluous. Made one: brackets, introducers, case of words outside of quotes, blanks, `lcase` and `lower`, `NOT IN`
-and `NOT (... IN ...)`. An expression of a form that is not known keeps its inner brackets; such a pair of servers
-shows a difference, which is the safe side.
+``((`a` > 0) and (`b` <> _utf8mb4'x'))``: MySQL 8, which adds a charset before strings. ```a` > 0 and `b` <> 'x'``:
+MariaDB, which drops the brackets that precedence makes superfluous. Made one: brackets, introducers, case of words
+outside of quotes, blanks, `lcase` and `lower`, `NOT IN` and `NOT (... IN ...)`. An expression of a form that is not
+known keeps its inner brackets; such a pair of servers shows a difference, which is the safe side.
 """
 
 from __future__ import annotations

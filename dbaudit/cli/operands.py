@@ -1,0 +1,73 @@
+"""Operands of `diff` and `snapshot`: their options, and what they take from the surroundings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from dbaudit.comparison.live import Credentials
+    from dbaudit.comparison.policy import Policy
+    from dbaudit.comparison.side import Side
+
+HELP = (
+    "A dump, a mydumper directory, a folder of .sql files, a URL (mysql+pymysql://user@host/nova), a service's "
+    "configuration file, or a reference (nova@havana, nova@216)."
+)
+Database = Annotated[
+    list[str] | None,
+    typer.Option("--database", metavar="NAME", help="Which database; give it twice where the sides differ in it."),
+]
+DefaultsFile = Annotated[
+    Path | None, typer.Option("--defaults-file", metavar="FILE", help="MySQL option file. Default: ~/.my.cnf.")
+]
+AskPassword = Annotated[bool, typer.Option("--ask-password", help="Ask for the password of a live database.")]
+POLICY = Path("dbaudit.toml")
+
+
+@contextmanager
+def read(
+    wanted: Sequence[str], databases: Sequence[str], defaults_file: Path | None, ask_password: bool, quiet: bool
+) -> Iterator[tuple[Side, ...]]:
+    """The sides that operands name; what standard input held is kept while the block runs."""
+    from dbaudit.cli import places
+    from dbaudit.comparison.operand import Reading, read_operand
+    from dbaudit.dryrun.scratch import scratch
+    from dbaudit.errors import UsageError
+    from dbaudit.report.progress import drawn
+
+    if len(databases) > len(wanted):
+        raise UsageError(f"--database is given {len(databases)} times", "once for all, or once for each operand")
+    if list(wanted).count("-") > 1:
+        raise UsageError("standard input is one dump, not two", "name a file for the other side")
+    names: list[str | None] = list(databases) or [None]
+    names = names if len(names) == len(wanted) else names * len(wanted)
+    login = credentials(defaults_file, ask_password)
+    with scratch(places.places()) as spool, drawn(quiet=quiet) as watch:
+        yield tuple(
+            read_operand(each, Reading(spool, name, login, watch)) for each, name in zip(wanted, names, strict=True)
+        )
+
+
+def credentials(defaults_file: Path | None, ask_password: bool) -> Credentials:
+    """What an option file says, and a password that is asked for on the terminal."""
+    from dbaudit.comparison.live import Credentials
+    from dbaudit.comparison.option_file import read_option_file
+
+    own = Path.home() / ".my.cnf"
+    file = defaults_file or (own if own.is_file() else None)
+    password = typer.prompt("Password", hide_input=True, err=True, default="") if ask_password else None
+    return Credentials(read_option_file(file) if file else {}, password)
+
+
+def policy(path: Path | None) -> Policy:
+    """The site's own objects: those of `path`, else of dbaudit.toml in the working directory, else none."""
+    from dbaudit.comparison.policy import Policy, read_policy
+
+    if path is None and not POLICY.is_file():
+        return Policy()
+    return read_policy(path or POLICY)

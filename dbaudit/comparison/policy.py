@@ -1,0 +1,165 @@
+"""A site's own objects, as `dbaudit.toml` names them: known drift, as long as no pending step works on it.
+
+    [[own]]
+    table = "instances"            # a pattern: * and ? as in file names
+    column = "site_*"              # or index, foreign_key, check, trigger; without one of them, whole tables
+    reason = "billing reads it"
+    owner = "billing@example.org"
+    service = "nova"               # only for this service's databases; may be left out
+
+    [[own]]
+    view = "site_*"                # or routine, event: these belong to no table
+    reason = "..."
+    owner = "..."
+
+The dry-run asks `Policy.judge` for each difference, as `dbaudit diff` does.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from dbaudit.errors import DbauditError
+from dbaudit.finding import Step
+from dbaudit.finding import step as step_id
+from dbaudit.migration.steps import StepFacts, Work
+from dbaudit.schema.difference import Change, Difference, Kind
+from dbaudit.schema.model import Schema
+
+_INSIDE = {
+    "column": Kind.COLUMN, "index": Kind.INDEX, "foreign_key": Kind.FOREIGN_KEY, "check": Kind.CHECK,
+    "trigger": Kind.TRIGGER,
+}  # fmt: skip
+_ALONE = {"view": Kind.VIEW, "routine": Kind.ROUTINE, "event": Kind.EVENT}
+_WORDS = ("reason", "owner")
+_KEYS = {*_INSIDE, *_ALONE, *_WORDS, "table", "service"}
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """One entry: which objects are the site's own, why, and whom to ask."""
+
+    kind: Kind
+    table: str | None
+    name: str
+    reason: str
+    owner: str
+    service: str | None = None
+
+    def covers(self, difference: Difference, service: str | None) -> bool:
+        """Whether the difference is one of such an object."""
+        if self.service not in (None, service) or difference.kind is not self.kind:
+            return False
+        if self.kind is Kind.TABLE and difference.change not in (Change.ADDED, Change.REMOVED):
+            return False  # a table of upstream's in another charset is drift, whatever the table is called
+        if self.table is not None and not fnmatchcase(difference.table or "", self.table):
+            return False
+        return fnmatchcase(difference.name, self.name)
+
+    @property
+    def text(self) -> str:
+        """The entry for people."""
+        where = f"{self.table}.{self.name}" if self.table and self.kind is not Kind.TABLE else self.name
+        return f"{self.kind} {where}"
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What the policy says of a difference; `steps` are the pending steps that work on the object."""
+
+    own: Own
+    steps: tuple[Step, ...]
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the difference is no more than a note."""
+        return not self.steps
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The entries of a site."""
+
+    own: tuple[Own, ...] = ()
+    source: str = ""
+
+    def judge(
+        self, difference: Difference, service: str | None, pending: Sequence[StepFacts], schema: Schema
+    ) -> Judgement | None:
+        """What the policy says; None where the object is not the site's own. `schema` is the database's."""
+        own = next((each for each in self.own if each.covers(difference, service)), None)
+        return Judgement(own, tuple(touching(difference, pending, schema))) if own else None
+
+
+def read_policy(path: Path) -> Policy:
+    """The policy in a file. Raises DbauditError that names the entry that is wrong."""
+    try:
+        content = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise DbauditError(f"{path} cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise DbauditError(f"{path} is not TOML: {error}") from None
+    entries = content.get("own", [])
+    if not isinstance(entries, list):
+        raise DbauditError(f"{path}: `own` is a list of tables", "write [[own]] above each entry")
+    return Policy(tuple(_own(path, number, entry) for number, entry in enumerate(entries, 1)), str(path))
+
+
+def _own(path: Path, number: int, entry: Mapping[str, object]) -> Own:
+    where = f"{path}: entry {number} of [[own]]"
+    if unknown := set(entry) - _KEYS:
+        raise DbauditError(f"{where} has the unknown key {min(unknown)}", f"keys: {', '.join(sorted(_KEYS))}")
+    if wrong := [key for key, value in entry.items() if not isinstance(value, str)]:
+        raise DbauditError(f"{where}: {wrong[0]} must be text")
+    text = {key: str(value) for key, value in entry.items()}
+    if missing := [key for key in _WORDS if not text.get(key)]:
+        raise DbauditError(f"{where} has no {missing[0]}", "say why it is there and whom to ask")
+    kinds = [key for key in (*_INSIDE, *_ALONE) if key in text]
+    table, service = text.get("table"), text.get("service")
+    if len(kinds) > 1:
+        raise DbauditError(f"{where} names a {kinds[0]} and a {kinds[1]}", "make two entries of it")
+    if not kinds and table is not None:
+        return Own(Kind.TABLE, None, table, text["reason"], text["owner"], service)
+    if not kinds or (kinds[0] in _INSIDE and table is None):
+        raise DbauditError(f"{where} names no table", 'for every table write table = "*"')
+    kind = (_INSIDE | _ALONE)[kinds[0]]
+    return Own(kind, table if kinds[0] in _INSIDE else None, text[kinds[0]], text["reason"], text["owner"], service)
+
+
+def touching(difference: Difference, pending: Sequence[StepFacts], schema: Schema) -> Iterator[Step]:
+    """The pending steps whose statements work on the object, on its table as a whole, or on a column that it holds."""
+    columns = _columns(difference, schema)
+    for facts in pending:
+        if any(_works_on(work, difference, columns) for work in facts.work):
+            yield step_id(facts.repository, facts.number)
+
+
+def _columns(difference: Difference, schema: Schema) -> frozenset[str]:
+    """The columns that an index, key or CHECK of the site's own stands on."""
+    table = schema.tables.get(difference.table or "")
+    if table is None or difference.kind is Kind.TABLE:
+        return frozenset()
+    if difference.kind is Kind.INDEX:
+        index = table.index(difference.name)
+        return frozenset(index.columns) if index else frozenset()
+    if difference.kind is Kind.FOREIGN_KEY:
+        key = table.foreign_key(difference.name)
+        return frozenset(key.columns) if key else frozenset()
+    text = difference.right or difference.left or ""
+    return frozenset(column.name for column in table.columns if f"`{column.name}`" in text)
+
+
+def _works_on(work: Work, difference: Difference, columns: frozenset[str]) -> bool:
+    if work.table != (difference.table or difference.name):
+        return False
+    if difference.kind is Kind.TABLE:
+        return work.action != "rows"
+    if work.what == "table":
+        return True
+    if work.what == "column" and work.action in ("drop", "change") and work.name in columns:
+        return True
+    return bool(difference.name) and work.name == difference.name
