@@ -23,7 +23,7 @@ from dbaudit.schema.model import Schema
 
 __all__ = [
     "ADVICE", "BLOCKS", "DRIFT", "ERROR", "LOSES", "MAY", "NOTE", "SLOW", "WARNING", "WILL", "Audited", "Cannot",
-    "Check", "Clash", "Drop", "Fact", "Query", "Stage", "Tables", "Trouble", "Unknown", "between", "key_text",
+    "Check", "Clash", "Drop", "Fact", "Query", "Stage", "Step", "Tables", "Trouble", "Unknown", "between", "key_text",
     "since", "step", "until",
 ]  # fmt: skip
 

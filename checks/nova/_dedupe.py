@@ -17,11 +17,15 @@ from dbaudit.check import Step, Tables, step
 
 @dataclass(frozen=True)
 class Key:
-    """A unique key that a step makes: table and columns, `deleted` left out; `number` is that of the migration."""
+    """A unique key that a step makes: table and columns, `deleted` left out; `number` is that of the migration.
+
+    `natural` names the columns by which people know a row, where they are not those of the key.
+    """
 
     number: int
     table: str
     columns: tuple[str, ...]
+    natural: tuple[str, ...] = ()
 
     @property
     def step(self) -> Step:
@@ -30,7 +34,7 @@ class Key:
 
 KEYS = (
     Key(172, "instance_types", ("flavorid",)),
-    Key(172, "instance_types", ("name",)),
+    Key(172, "instance_types", ("name",), natural=("flavorid",)),
     Key(173, "key_pairs", ("user_id", "name")),
     Key(174, "instance_type_projects", ("instance_type_id", "project_id")),
     Key(177, "floating_ips", ("address",)),
@@ -56,8 +60,9 @@ def older(t: Tables, key: Key) -> Select[Any]:
     """
     row, twin = getattr(t, key.table), getattr(t, key.table).alias()
     columns = (*key.columns, "deleted")
+    others = (*key.natural, "deleted_at")
     newest = select(func.max(twin.c.id).label("stays"), *(twin.c[name] for name in columns))
-    bad = select(row.c.id, *(row.c[name] for name in columns), row.c.deleted_at)
+    bad = select(row.c.id, *(row.c[name] for name in (*columns, *others)))
     for gone in _earlier(t, key):
         newest, bad = newest.where(twin.c.id.not_in(gone)), bad.where(row.c.id.not_in(gone))
     group = newest.group_by(*(twin.c[name] for name in columns)).having(func.count() > 1).subquery()

@@ -54,7 +54,7 @@ def lost(audited: Audited) -> Iterator[Fact]:
                 },
                 step=key.step,
                 count=len(rows),
-                keys=tuple(key_text(row, key.columns) for row in rows),
+                keys=tuple(key_text(row, key.natural or key.columns) for row in rows),
                 evidence=tuple(
                     f"id {row['id']} goes, id {row['stays']} stays: {key_text(row, key.columns)}"
                     for row in rows[:WRITTEN]

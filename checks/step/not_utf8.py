@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dbaudit.check import BLOCKS, ERROR, Audited, Check, Fact, Unknown
+from dbaudit.check import BLOCKS, ERROR, Audited, Check, Fact, Step, Unknown
 from dbaudit.schema.model import Table
 
 # Releases whose db sync refuses, of those that a step catalogue covers.
@@ -43,6 +43,7 @@ check = Check(
 def foreign(audited: Audited) -> Iterator[Fact | Unknown]:
     told: set[str] = set()
     looked: set[str] = set()
+    unsaid: list[Step] = []
     for stage in audited.pending:
         release = str(stage.release)
         if stage.step.repository != audited.service:  # the extensions of keystone are synced after it
@@ -54,13 +55,18 @@ def foreign(audited: Audited) -> Iterator[Fact | Unknown]:
             t for name, t in sorted(stage.before.tables.items()) if name.lower() not in EXEMPT and name not in told
         ]
         if any(charset(table) is None for table in tables) and stage.before.charset is None:
-            yield Unknown(f"{stage.step} is refused if a table is not utf8, and nothing tells the database's charset")
+            unsaid.append(stage.step)
         default = stage.before.charset or "utf8"
         bad = tuple(table.name for table in tables if not (charset(table) or default).startswith("utf8"))
         told.update(bad)
         if bad:
             facts = {"release": release, "step": str(stage.step), "tables": ", ".join(f"`{name}`" for name in bad[:5])}
             yield Fact(bad[0], facts, step=stage.step, count=len(bad), keys=bad)
+    if unsaid:
+        yield Unknown(
+            f"{', '.join(str(each) for each in unsaid)}: db sync refuses if a table is not utf8, some tables have the "
+            "database's default charset, and this dump does not tell it. Run again with --database-charset"
+        )
 
 
 def charset(table: Table) -> str | None:
