@@ -100,21 +100,24 @@ def count_line(buffer: bytes, start: int, end: int) -> int | None:
 
 _NESTED = re.compile(rb"\([^()]*+\(|\A[^(]*+\)|\([^()]*+\)[^()]*+\)")
 _PAREN = re.compile(rb"[()]")
-_TAIL = re.compile(rb"\)\s*+(?:ON|AS|RETURNING)\b", re.I)
+_WORD = re.compile(rb"[A-Za-z]")
 _FIRST = re.compile(rb"\bVALUES?\b\s*+(?=\(|\Z)|\b(SET|SELECT|TABLE|WITH)\b", re.I)
 
 
 class RowCounter:
-    """Counts the rows of one INSERT that arrives in pieces, each a run of whole tokens outside strings.
-
-    `rows` is None when the statement does not list its rows (INSERT ... SELECT).
-    """
+    """Counts the rows of one INSERT that arrives in pieces, each a run of whole tokens outside strings."""
 
     def __init__(self) -> None:
-        self.rows: int | None = 0
+        self._opened = 0
+        self._listed = True
         self._head: bytes | None = b""
         self._depth = 0
         self._over = False
+
+    @property
+    def rows(self) -> int | None:
+        """The rows so far; None when the statement does not list them (INSERT ... SELECT, VALUES ROW())."""
+        return self._opened if self._listed and self._head is None else None
 
     def feed(self, code: bytes) -> None:
         """Take the next run of whole tokens."""
@@ -126,17 +129,20 @@ class RowCounter:
                 return
             outside, self._head = found.string[found.end() :], None
             if found[1]:
-                self.rows, self._over = (1 if found[1].upper() == b"SET" else None), True
+                self._listed, self._opened, self._over = found[1].upper() == b"SET", 1, True
         if not self._over:
             self._count(outside)
 
     def _count(self, outside: bytes) -> None:
-        tail = _TAIL.search(outside) if self._depth < 2 else None
-        if tail:
-            outside, self._over = outside[: tail.start() + 1], True
+        place = 0
         for match in _PAREN.finditer(outside):
+            if self._depth == 0 and _WORD.search(outside, place, match.start()):
+                self._over = True  # ON DUPLICATE KEY, AS, RETURNING: behind the rows
+                return
+            place = match.end()
             if match[0] == b"(":
-                self.rows = (self.rows or 0) + (self._depth == 0)
+                self._opened += self._depth == 0
                 self._depth += 1
             else:
                 self._depth -= 1
+        self._over = self._depth == 0 and _WORD.search(outside, place) is not None

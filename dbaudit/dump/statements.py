@@ -20,6 +20,8 @@ from dbaudit.dump.tokens import BLANK, INSIDE, SANDBOX, code_until
 BLOCK = 4 << 20
 # A statement up to this many bytes is kept whole; of a longer one only the head is, and memory stays bounded.
 KEEP = 64 << 20
+# Bytes that are walked and counted at a time; what a step takes apart needs some ten times its size.
+STEP = 1 << 20
 HEAD_KEPT = 64 << 10
 # The longest INSERT that is searched for its end of line; mysqldump's own limit is 16 MiB but for single huge rows.
 LINE = 16 << 20
@@ -209,11 +211,15 @@ class _Walk:
         pattern, delimiter = code_until(reader.delimiter), reader.delimiter
         while True:
             start = reader._pos + self._place
-            match = pattern.match(reader._buffer, start)
+            match = pattern.match(reader._buffer, start, start + STEP)
             at = match.end() if match else start
+            if at == start and (match := pattern.match(reader._buffer, start)):
+                at = match.end()  # one token longer than a step, or none
             self._seen(start, at)
             if reader._buffer.startswith(delimiter, at):
                 return self._finish(at, len(delimiter), True)
+            if at > start and start + STEP < len(reader._buffer):
+                continue
             if len(reader._buffer) - at < 4 + len(delimiter) and self._more():
                 continue
             if at >= len(reader._buffer):

@@ -41,8 +41,11 @@ rows = st.lists(values, min_size=1, max_size=3).map(lambda each: "(" + ",".join(
 # mostly joined as mysqldump and MariaDB do, sometimes with what only a person writes
 joins = st.sampled_from([",", ",", ",\n", ",\n", ", /* it's */ ", ",-- don't\n", ",# 'x\n"])
 heads = st.sampled_from(
-    ["INSERT INTO `t` VALUES ", "INSERT INTO `t` VALUES\n", "INSERT INTO `t` (`a`, `b`) VALUES ",
-     "REPLACE INTO `t` VALUES ", "INSERT  IGNORE INTO `t` VALUES ", "INSERT INTO `u``'` VALUES ", "insert into t values", "INSERT INTO `t` VALUES("]
+    [
+        "INSERT INTO `t` VALUES ", "INSERT INTO `t` VALUES\n", "INSERT INTO `t` (`a`, `b`) VALUES ",
+        "REPLACE INTO `t` VALUES ", "INSERT  IGNORE INTO `t` VALUES ", "INSERT INTO `u``'` VALUES ",
+        "insert into t values", "INSERT INTO `t` VALUES(",
+    ]
 )  # fmt: skip
 tails = st.sampled_from(
     [";\n", ";\n", ";\n", ";\r\n", ";", " ;\n", "\n;\n", " -- it's\n;\n", " ON DUPLICATE KEY UPDATE a=(1);\n"]
@@ -62,6 +65,7 @@ def block(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(statements, "BLOCK", request.param)
     if request.param == 64:
         monkeypatch.setattr(statements, "LINE", 100)
+        monkeypatch.setattr(statements, "STEP", 40)
 
 
 @pytest.mark.usefixtures("block")
