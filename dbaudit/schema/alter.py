@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from enum import Enum
 
 from dbaudit.schema.canon import canonical, canonical_table
 from dbaudit.schema.canon._charsets import default_collation
@@ -20,7 +21,7 @@ from dbaudit.schema.render import (
     render_trigger,
     render_view,
 )
-from dbaudit.schema.table_alter import TableChange, explicit_table
+from dbaudit.schema.table_alter import Clause, TableChange, explicit_table
 from dbaudit.schema.text import name
 
 
@@ -28,13 +29,35 @@ from dbaudit.schema.text import name
 class Statement:
     """One statement without its delimiter; `loses` are sentences about what it may lose; `body` holds semicolons.
 
-    `possible` is False where it is no more than a remark about what cannot be written as a statement.
+    `possible` is False where it is no more than a remark about what cannot be written as a statement. `about` is what
+    it does in the terms of the model, where that has a form.
     """
 
     sql: str
     loses: tuple[str, ...] = ()
     body: bool = False
     possible: bool = True
+    about: About | None = None
+
+
+class Act(Enum):
+    """What a statement does, for those who write it in another language than SQL."""
+
+    CREATE_TABLE = "create table"
+    DROP_TABLE = "drop table"
+    ADD_KEY = "add key"
+    DROP_KEY = "drop key"
+    ALTER_TABLE = "alter table"
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """The act, its table, and the key or the clauses that it is about."""
+
+    act: Act
+    table: Table
+    key: ForeignKey | None = None
+    clauses: tuple[Clause, ...] = ()
 
 
 def alter(left: Schema, right: Schema) -> tuple[Statement, ...]:
@@ -65,7 +88,7 @@ class _Plan:
         yield from dropped
         for key in sorted(self._right.tables.keys() - self._left.tables.keys()):
             table = explicit_table(replace(self._right.tables[key], foreign_keys=()))
-            yield Statement(render_table(table))
+            yield Statement(render_table(table), about=About(Act.CREATE_TABLE, table))
         for _, change in sorted(self._changes.items()):
             yield from _altered(change)
         yield from self._tables_dropped()
@@ -160,7 +183,7 @@ class _Plan:
                         for k in each.foreign_keys
                         if k.referred_table == table.name
                     )
-                yield Statement(f"DROP TABLE {name(key)}", loss)
+                yield Statement(f"DROP TABLE {name(key)}", loss, about=About(Act.DROP_TABLE, table))
 
     def _others_dropped(self) -> Iterator[Statement]:
         for kind, old, new, _ in self._kinds(reverse=True):
@@ -207,13 +230,16 @@ def _drop_key(table: str, key: ForeignKey, loses: tuple[str, ...] = ()) -> State
     if not key.name:
         text = f"the foreign key of {table} over {', '.join(key.columns)} is to be dropped; its name is not known"
         return Statement(text, possible=False)
-    return Statement(f"ALTER TABLE {name(table)} DROP FOREIGN KEY {name(key.name)}", loses)
+    about = About(Act.DROP_KEY, Table(table), key)
+    return Statement(f"ALTER TABLE {name(table)} DROP FOREIGN KEY {name(key.name)}", loses, about=about)
 
 
 def _add_key(table: Table, key: ForeignKey, loses: tuple[str, ...]) -> Statement:
     """A key without a name of its own gets one from the server again."""
     plain = canonical_table(replace(table, foreign_keys=(key,))).foreign_keys[0]
-    return Statement(f"ALTER TABLE {name(table.name)} ADD {render_foreign_key(replace(key, name=plain.name))}", loses)
+    key = replace(key, name=plain.name)
+    sql = f"ALTER TABLE {name(table.name)} ADD {render_foreign_key(key)}"
+    return Statement(sql, loses, about=About(Act.ADD_KEY, table, key))
 
 
 def _altered(change: TableChange) -> Iterator[Statement]:
@@ -226,6 +252,7 @@ def _altered(change: TableChange) -> Iterator[Statement]:
     for clauses, losing in change.statements:
         loses = tuple(dict.fromkeys(each for clause in clauses for each in clause.loses))
         lossy = loses if losing else lossy
-        yield Statement(f"{head}\n  " + ",\n  ".join(clause.sql for clause in clauses), loses)
+        about = About(Act.ALTER_TABLE, change.right, clauses=tuple(clauses))
+        yield Statement(f"{head}\n  " + ",\n  ".join(clause.sql for clause in clauses), loses, about=about)
     if new is not None and old != new:
         yield Statement(f"{head}\n{change.right.partitions}", lossy)

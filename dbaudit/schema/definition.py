@@ -43,7 +43,7 @@ _KINDS = {
 
 
 @cache
-def _parser(ansi: bool) -> MySQLTableDefinitionParser:
+def sqlalchemy_parser(ansi: bool = False) -> MySQLTableDefinitionParser:
     """SQLAlchemy's parser for names in backticks, or in double quotes (sql_mode ANSI_QUOTES)."""
     dialect = mysql.dialect()
     return MySQLTableDefinitionParser(dialect, MySQLIdentifierPreparer(dialect, server_ansiquotes=ansi))
@@ -136,7 +136,7 @@ def _read_line(line: str, parts: _Parts) -> None:
 
 
 def _constraint(line: str) -> Index | ForeignKey | CheckConstraint | None:
-    parser = _parser('"' in line and "`" not in line)
+    parser = sqlalchemy_parser('"' in line and "`" not in line)
     unnamed = _UNNAMED.match(line)
     if unnamed:
         found = _constraint(f"  CONSTRAINT `x` {line[2:]}")

@@ -21,8 +21,9 @@ from dbaudit.schema.text import name
 
 @dataclass(frozen=True, slots=True)
 class Clause:
-    """One clause; `loses` says what it may lose, `column` and `index` what it works on; `entangled` that it goes only
-    together with all other clauses of its table.
+    """One clause; `loses` says what it may lose, `columns` and `index` what it works on; `entangled` that it goes only
+    together with all other clauses of its table. `before` and `after` are the objects, where it is no more than a
+    column or index that comes (in the last place), goes or changes (in its place).
     """
 
     sql: str
@@ -30,6 +31,8 @@ class Clause:
     columns: tuple[str, ...] = ()
     index: str = ""
     entangled: bool = False
+    before: Column | Index | None = None
+    after: Column | Index | None = None
 
 
 @dataclass
@@ -106,14 +109,21 @@ class TableChange:
             if self.right.column(column.name) is None:
                 self.touched.add(column.name.lower())
                 loss = (f"drops {self.left.name}.{column.name}",) if column.generated is None else ()
-                yield Clause(f"DROP COLUMN {name(column.name)}", loss, (column.name,), entangled=_entangled(column))
+                yield Clause(
+                    f"DROP COLUMN {name(column.name)}",
+                    loss,
+                    (column.name,),
+                    entangled=_entangled(column),
+                    before=column,
+                )
         before: str | None = None
         for column in self.right.columns:
             old = self.left.column(column.name)
             after = f" AFTER {name(before)}" if before is not None else " FIRST"
             text = render_column(explicit(self.right, column), self.right.checks)
             if old is None:
-                yield Clause(f"ADD COLUMN {text}{after}", (), (column.name,), entangled=_entangled(column))
+                new = explicit(self.right, column) if self._comes_last(column) else None
+                yield Clause(f"ADD COLUMN {text}{after}", (), (column.name,), entangled=_entangled(column), after=new)
             else:
                 yield from self._kept(old, column, text, "" if column.name.lower() in still else after, after)
             before = column.name
@@ -128,7 +138,16 @@ class TableChange:
             yield Clause(f"DROP COLUMN {name(old.name)}", loss, (new.name,), entangled=True)
             yield Clause(f"ADD COLUMN {text}{after}", loss, (new.name,), entangled=True)
         else:
-            yield Clause(f"CHANGE COLUMN {name(old.name)} {text}{moved}", loss, (new.name,), entangled=entangled)
+            plain = not moved and old.name == new.name
+            yield Clause(
+                f"CHANGE COLUMN {name(old.name)} {text}{moved}", loss, (new.name,), entangled=entangled,
+                before=old if plain else None, after=explicit(self.right, new) if plain else None,
+            )  # fmt: skip
+
+    def _comes_last(self, column: Column) -> bool:
+        """Whether the column and all that follow are new, so that they stand where ADD COLUMN puts them."""
+        place = self.right.columns.index(column)
+        return all(self.left.column(each.name) is None for each in self.right.columns[place:])
 
     def _indexes(self) -> tuple[list[Index], list[Index]]:
         """The indexes to drop and to add, seen as if the left side had the right one's foreign keys already."""
@@ -146,15 +165,16 @@ class TableChange:
             self.touched |= {column.lower() for column in index.columns}
             what = "PRIMARY KEY" if index.kind is IndexKind.PRIMARY else f"INDEX {name(index.name)}"
             yield Clause(
-                f"DROP {what}", (), index.columns, index.name.lower(), entangled=index.kind is IndexKind.PRIMARY
-            )
+                f"DROP {what}", (), index.columns, index.name.lower(), entangled=index.kind is IndexKind.PRIMARY,
+                before=index,
+            )  # fmt: skip
 
     def _indexes_added(self) -> Iterator[Clause]:
         for index in self._indexes()[1]:
             self.touched |= {column.lower() for column in index.columns}
             yield Clause(
                 f"ADD {render_index(index)}", (), index.columns, index.name.lower(),
-                entangled=index.kind is IndexKind.PRIMARY,
+                entangled=index.kind is IndexKind.PRIMARY, after=index,
             )  # fmt: skip
 
     def _checks(self) -> tuple[list[CheckConstraint], list[CheckConstraint]]:
