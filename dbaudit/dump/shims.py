@@ -170,6 +170,8 @@ SHIMS: tuple[tuple[Shim, str], ...] = (
 
 # Statements that are left out, by what they begin with once unwrapped, and the sentence that says so.
 _LEFT_OUT = (
+    # mydumper 0.10 writes these for the routines of MySQL 8 and later
+    (re.compile(rb"SET\s+\w+\s*=\s*\Z", re.I), "settings without a value were left out"),
     (re.compile(rb"SET\b[^=]*\b(?:GTID_PURGED|GTID_SLAVE_POS|GTID_MODE)\b", re.I), "GTID positions were left out"),
     (re.compile(rb"SET\b(?:(?!@)[^=]|@@)*\bSQL_LOG_BIN\b", re.I), "SQL_LOG_BIN was left as it is"),
     (re.compile(rb"(?:LOCK\s+TABLES?|UNLOCK\s+TABLES?)\b", re.I), "LOCK TABLES was left out"),

@@ -188,27 +188,6 @@ class _Told(io.RawIOBase):
         super().close()
 
 
-def _decompress(raw: _Counted, compression: str | None) -> BinaryIO:
-    below = cast(BinaryIO, raw)
-    if compression == "gz":
-        from isal import igzip_threaded
-
-        return cast(BinaryIO, igzip_threaded.open(below, "rb", threads=1))  # type: ignore[no-untyped-call]
-    if compression == "xz":
-        return cast(BinaryIO, lzma.open(below))
-    if compression == "bz2":
-        return cast(BinaryIO, bz2.open(below))
-    return _zstd(below) if compression == "zst" else below
-
-
-def _zstd(raw: BinaryIO) -> BinaryIO:
-    if sys.version_info >= (3, 14):
-        from compression import zstd
-    else:
-        from backports import zstd
-    return cast(BinaryIO, zstd.open(raw))
-
-
 def open_dump(operand: str, spool: Path) -> Dump:
     """The dump that `operand` names: a file, a mydumper directory, or `-`, which is first copied into `spool`.
 
@@ -238,10 +217,6 @@ def make_part(path: Path, database: str | None = None, delimiter: bytes = b";") 
         head = file.read(16)
         size = file.seek(0, 2)
     return Part(path, size, _compression(head), database, delimiter)
-
-
-def _compression(head: bytes) -> str | None:
-    return next((kind for magic, kind in _MAGIC if head.startswith(magic)), None)
 
 
 def _of_file(name: str, part: Part) -> Dump:

@@ -99,10 +99,12 @@ def test_database_goes_by_another_name(server: Server, schema_name: str, tmp_pat
 def test_what_older_and_newer_servers_write(server: Server, schema_name: str, load: Load) -> None:
     modes = b"/*!50003 SET sql_mode = 'STRICT_TRANS_TABLES,NO_AUTO_CREATE_USER,TIME_TRUNCATE_FRACTIONAL' */;\n"
     settings = b"SET @@SESSION.SQL_LOG_BIN= 0;\nSET @@GLOBAL.GTID_PURGED=/*!80000 '+'*/ '3e11:1-5';\nSET no_such=1;\n"
+    generated = b", `g` int AS (1) PERSISTENT" if server.version.numbers >= (5, 7) else b""
     odd = (
         b"CREATE TABLE `z` (`d` datetime NOT NULL DEFAULT '0000-00-00 00:00:00', `t` varchar(20) CHARACTER SET utf8mb3,"
-        b" `c` varchar(20) COLLATE utf8mb4_0900_ai_ci DEFAULT 'utf8mb4_0900_ai_ci', `g` int AS (1) PERSISTENT"
-        b") ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_ai_ci ROW_FORMAT=FIXED KEY_BLOCK_SIZE=3"
+        b" `c` varchar(20) COLLATE utf8mb4_0900_ai_ci DEFAULT 'utf8mb4_0900_ai_ci'"
+        + generated
+        + b") ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_ai_ci ROW_FORMAT=FIXED KEY_BLOCK_SIZE=3"
         b" DATA DIRECTORY='/srv/elsewhere';\n"
         b"INSERT INTO `z` (`d`,`t`,`c`) VALUES ('0000-00-00 00:00:00','utf8mb4_0900_ai_ci','x');\n"
     )
