@@ -7,9 +7,7 @@ never by the name.
 
 from __future__ import annotations
 
-import bz2
 import io
-import lzma
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -17,17 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from dbaudit.dump.archive import compression_of, decompressed
 from dbaudit.errors import DbauditError
 from dbaudit.progress import Progress, Watch, silent
 
 # Bytes handed out by a read; large enough that system calls do not show, small enough to stay in the L2 cache.
 CHUNK = 1 << 20
-_MAGIC = (
-    (b"\x1f\x8b", "gz"),
-    (b"\xfd7zXZ\x00", "xz"),
-    (b"BZh", "bz2"),
-    (b"\x28\xb5\x2f\xfd", "zst"),
-)
 _FOREIGN = (
     (b"PK\x03\x04", "a zip archive"),
     (b"7z\xbc\xaf", "a 7-zip archive"),
@@ -56,7 +49,8 @@ class Part:
         """The decompressed bytes from the start; `watch` hears of `done` + the compressed bytes read so far."""
         raw = _Counted(self.path.open("rb", buffering=0))
         told = Watched(watch, done, self.size if total is None else total)
-        return cast(BinaryIO, _Told(_decompress(raw, self.compression), raw, told, self.compression))
+        stream = decompressed(raw, self.compression, str(self.path))
+        return cast(BinaryIO, _Told(stream, raw, told, self.compression))
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +210,7 @@ def make_part(path: Path, database: str | None = None, delimiter: bytes = b";") 
     with path.open("rb") as file:
         head = file.read(16)
         size = file.seek(0, 2)
-    return Part(path, size, _compression(head), database, delimiter)
+    return Part(path, size, compression_of(head), database, delimiter)
 
 
 def _of_file(name: str, part: Part) -> Dump:
