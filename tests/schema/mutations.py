@@ -92,7 +92,7 @@ def comment(column: Column) -> dict[str, Any] | None:
 
 
 def on_update(column: Column) -> dict[str, Any] | None:
-    return {"on_update": "CURRENT_TIMESTAMP"} if _is(column, "datetime") else None
+    return {"on_update": "CURRENT_TIMESTAMP"} if _is(column, "datetime") and column.null else None
 
 
 def new_column(dice: random.Random, schema: Schema) -> Schema:
@@ -212,14 +212,19 @@ def new_key(dice: random.Random, schema: Schema) -> Schema | None:
     table, column, other = dice.choice(found)
     assert other.primary_key
     key = ForeignKey("fk_mutant", (column.name,), other.name, other.primary_key.columns)
-    return _with(schema, replace(table, foreign_keys=(*table.foreign_keys, key)))
+    # A server makes an index for it, where there is none.
+    index = Index("fk_mutant", IndexKind.PLAIN, (IndexPart(column.name),))
+    covered = any(each.columns[:1] == (column.name,) for each in table.indexes)
+    indexes = table.indexes if covered else (*table.indexes, index)
+    return _with(schema, replace(table, foreign_keys=(*table.foreign_keys, key), indexes=indexes))
 
 
 def engine(dice: random.Random, schema: Schema) -> Schema | None:
     table = _table(dice, schema)
     referred = {key.referred_table for each in schema.tables.values() for key in each.foreign_keys}
-    if table.foreign_keys or table.name in referred or len(table.columns) > 20:
-        return None
+    narrow = {column.name for column in table.columns if _is(column, "int")}
+    if table.foreign_keys or table.name in referred or not all(narrow.issuperset(each.columns) for each in table.indexes):
+        return None  # MyISAM has no foreign keys, and no room for long keys
     return _with(schema, replace(table, engine="MyISAM"))
 
 
