@@ -91,7 +91,7 @@ def places() -> Iterator[Places]:
     """Directories for servers, with a short path that an unprivileged server can enter, and a cache of our own."""
     root = Path(tempfile.mkdtemp(prefix="t"))
     root.chmod(0o711)
-    for name in ("tmp", "cache"):
+    for name in ("tmp", "cache", "servers"):
         (root / name).mkdir(mode=0o711)
     yield Places(root / "tmp", root / "cache", os.environ.get("PATH", ""))
     shutil.rmtree(root)
@@ -103,12 +103,13 @@ def serve(places: Places) -> Iterator[Callable[[str], Server]]:
     kept = matrix.cache() / "private"  # so that data directories are initialised once, not in each session
     with contextlib.suppress(OSError):
         kept.parent.mkdir(parents=True, exist_ok=True)
+    own = replace(places, tmp=places.tmp.with_name("servers"), cache=kept)
     served: dict[str, Server] = {}
     with contextlib.ExitStack() as stack:
 
         def get(wish: str) -> Server:
             if wish not in served:
-                served[wish] = stack.enter_context(matrix.serve(wish, replace(places, cache=kept)))
+                served[wish] = stack.enter_context(matrix.serve(wish, own))
             return served[wish]
 
         yield get

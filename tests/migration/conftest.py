@@ -88,6 +88,7 @@ def cinder(server: Server, schema: str, tmp_path: Path) -> Target:
     with contextlib.closing(server.admin(schema)) as connection, connection.cursor() as cursor:
         cursor.execute(
             "CREATE TABLE migrate_version (repository_id VARCHAR(250) PRIMARY KEY, repository_path TEXT, version INT)"
+            " CHARSET=utf8"  # MySQL 5.6 has keys of 767 bytes
         )
         cursor.execute("INSERT INTO migrate_version VALUES ('cinder', 'x', 9)")
     return Target(server, server.restricted([schema]), schema, "cinder", tmp_path / "run")
@@ -97,7 +98,7 @@ def cinder(server: Server, schema: str, tmp_path: Path) -> Target:
 def production(places: Places) -> Iterator[Server]:
     """A second live server, which no step may reach."""
     with start("private", places=places, needs=Needs()) as started:
-        started.create_database("cinder")
+        started.create_database("cinder", "utf8")
         with contextlib.closing(started.admin("cinder")) as connection, connection.cursor() as cursor:
             cursor.execute("CREATE TABLE migrate_version (repository_id VARCHAR(250) PRIMARY KEY, version INT)")
             cursor.execute("INSERT INTO migrate_version VALUES ('cinder', 9)")
@@ -147,6 +148,7 @@ class Relay:
 
 @pytest.fixture
 def relay(production: Server) -> Iterator[Relay]:
+    """Its door by network."""
     opened = Relay(production)
     yield opened
     opened.close()

@@ -275,11 +275,12 @@ class NetworkOnly(Server):
 def test_a_server_that_is_reached_by_network_only(
     tool: Tool, cinder: Target, production: Server, relay: Any, environment: dict[str, str]
 ) -> None:
-    schema = "by_network"
+    schema = f"by_network_{cinder.database[-8:]}"
     production.drop_database(schema)
     production.create_database(schema)
     admin = Account("somebody", "s3cret-Aa1")
     with contextlib.closing(production.admin(schema)) as connection, connection.cursor() as cursor:
+        cursor.execute("DROP USER IF EXISTS somebody@localhost")
         cursor.execute("CREATE USER somebody@localhost IDENTIFIED BY 's3cret-Aa1'")
         cursor.execute("GRANT ALL ON *.* TO somebody@localhost WITH GRANT OPTION")
         cursor.execute("CREATE TABLE migrate_version (repository_id VARCHAR(250) PRIMARY KEY, version INT)")
