@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from dbaudit.comparison.live import Credentials
     from dbaudit.comparison.policy import Policy
     from dbaudit.comparison.side import Side
+    from dbaudit.progress import Watch
+    from dbaudit.server.server import Server
 
 HELP = (
     "A dump, a mydumper directory, a folder of .sql files, a URL (mysql+pymysql://user@host/nova), a service's "
@@ -51,6 +53,24 @@ def read(
         yield tuple(
             read_operand(each, Reading(spool, name, login, watch)) for each, name in zip(wanted, names, strict=True)
         )
+
+
+@contextmanager
+def throwaway(wish: str, binary: Path | None, quiet: bool) -> Iterator[tuple[Server, Path, Watch]]:
+    """A throwaway server, a folder that goes with it, and who is told how far work is."""
+    from dbaudit.cli import places
+    from dbaudit.dryrun.scratch import scratch
+    from dbaudit.report.progress import drawn
+    from dbaudit.server.choose import start
+    from dbaudit.server.disk import Needs
+
+    here = places.places()
+    with (
+        drawn(quiet=quiet) as watch,
+        scratch(here) as folder,
+        start(wish, places=here, needs=Needs(), binary=binary, watch=watch) as server,
+    ):
+        yield server, folder, watch
 
 
 def credentials(defaults_file: Path | None, ask_password: bool) -> Credentials:

@@ -1,0 +1,52 @@
+"""`dbaudit catalogue`: step catalogues of your own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dbaudit.cli import operands, options
+
+app = typer.Typer(help="Step catalogues: what each migration step does.", no_args_is_help=True, rich_markup_mode=None)
+Service = Annotated[str, typer.Argument(metavar="SERVICE", help="The service, as step ids name it: cinder.")]
+Runner = Annotated[str, typer.Option("--runner", metavar="sql:DIR", help="The steps: a folder of numbered SQL files.")]
+Releases = Annotated[
+    list[str], typer.Option("--release", metavar="NAME=NUMBER", help="The last step of a release; repeatable.")
+]
+Start = Annotated[
+    str | None, typer.Option("--start", metavar="OPERAND", help="Where the steps start. Default: an empty database.")
+]
+Charset = Annotated[str, typer.Option("--database-charset", metavar="CHARSET", help="The database's default charset.")]
+Output = Annotated[
+    Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write it here, not to standard output.")
+]
+
+
+@app.command("build")
+def build(
+    service: Service,
+    runner: Runner,
+    release: Releases,
+    start: Start = None,
+    database_charset: Charset = "utf8",
+    server: options.Server = "auto",
+    server_binary: options.ServerBinary = None,
+    output: Output = None,
+    quiet: options.Quiet = False,
+) -> int:
+    """Run each step on an empty database on a throwaway server, and write what it did to the schema."""
+    from dbaudit.comparison import building as work
+    from dbaudit.report.schema_diff import save
+
+    releases = work.read_releases(release)
+    with operands.read((start,) if start else (), [], None, False, quiet) as sides:
+        wanted = work.Building(service, releases, sides[0] if sides else None, database_charset)
+    with (
+        operands.throwaway(server, server_binary, quiet) as (started, folder, watch),
+        work.target(started, wanted, folder) as on,
+        work.runner_for(runner, on) as steps,
+    ):
+        save(work.written(work.build(steps, wanted, on, watch)), output)
+    return 0

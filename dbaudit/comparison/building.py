@@ -1,0 +1,160 @@
+"""Build a step catalogue: run the steps on an empty database, one at a time, and compare the schema after each.
+
+What is measured is structure. What steps do to rows is not seen on an empty database, and the catalogue says so.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from dbaudit.comparison.side import Side
+from dbaudit.errors import DbauditError, UsageError
+from dbaudit.migration.measure import Entry, entry
+from dbaudit.migration.runner import Runner, RunStep, Target, version_step
+from dbaudit.migration.sql_runner import SqlRunner
+from dbaudit.progress import Progress, Watch, silent
+from dbaudit.release import Release, release
+from dbaudit.result import Status
+from dbaudit.schema.alter import alter
+from dbaudit.schema.alter_script import MODE
+from dbaudit.schema.canon import auto_increment_value
+from dbaudit.schema.model import Schema
+from dbaudit.schema.read import read_live
+from dbaudit.server.server import Server
+
+# Tables of the migration tools themselves: no step makes them, and the catalogue is about the service's own.
+_BOOK = "migrate_version"
+
+
+@dataclass(frozen=True, slots=True)
+class Building:
+    """What is to be built: the service, the highest number of each release, and the schema that the steps start from.
+
+    `start` None is an empty database.
+    """
+
+    service: str
+    releases: Mapping[Release, int]
+    start: Side | None = None
+    charset: str = "utf8"
+
+    @property
+    def first(self) -> int:
+        """The number at which the start stands."""
+        return self.start.versions.numbers.get(self.service, 0) if self.start else 0
+
+
+def read_releases(words: Sequence[str]) -> dict[Release, int]:
+    """`havana=21` and so on, in order. Raises UsageError for another form, and for numbers that go down."""
+    found: dict[Release, int] = {}
+    for word in words:
+        name, _, number = word.partition("=")
+        if not number.isdigit():
+            raise UsageError(f"--release {word} is not of the form NAME=NUMBER", "such as havana=21")
+        found[release(name)] = int(number)
+    found = dict(sorted(found.items()))
+    if not found:
+        raise UsageError("no release is named", "--release NAME=NUMBER says up to which step a release goes")
+    if list(found.values()) != sorted(found.values()):
+        raise UsageError("a later release has a lower number than an earlier one", "see --release")
+    return found
+
+
+@contextlib.contextmanager
+def target(server: Server, building: Building, directory: Path) -> Iterator[Target]:
+    """A database on the throwaway server that stands where the steps start."""
+    database = f"dbaudit_build_{building.service}"
+    server.drop_database(database)
+    server.create_database(database, building.charset)
+    if building.start is not None:
+        _load(server, database, building)
+    try:
+        yield Target(server, server.restricted([database]), database, building.service, directory)
+    finally:
+        server.drop_database(database)
+
+
+def _load(server: Server, database: str, building: Building) -> None:
+    assert building.start is not None
+    empty = Schema(charset=building.charset)
+    goal = replace(building.start.schema, charset=None, collation=None)
+    with contextlib.closing(server.admin(database)) as connection, connection.cursor() as cursor:
+        cursor.execute("SET SESSION sql_mode = %s", (MODE,))
+        for statement in alter(empty, goal):
+            cursor.execute(statement.sql)
+        if _BOOK in goal.tables:
+            columns = "(repository_id, repository_path, version)"
+            for name, number in building.start.versions.numbers.items():
+                cursor.execute(f"INSERT INTO {_BOOK} {columns} VALUES (%s, '', %s)", (name, number))
+
+
+def runner_for(spec: str, on: Target) -> Runner:
+    """The runner of `sql:DIR`. Raises UsageError for another kind."""
+    kind, _, rest = spec.partition(":")
+    if kind != "sql" or not rest:
+        raise UsageError(f"unknown runner {spec!r}", "a catalogue is built by sql:DIR")
+    return SqlRunner(Path(rest), on)
+
+
+def build(runner: Runner, building: Building, on: Target, watch: Watch = silent) -> Mapping[str, Any]:
+    """The catalogue, in the form of `migration.catalogue`. Raises DbauditError where a step fails."""
+    last = max(building.releases.values())
+    steps = _steps(runner, building, last)
+    entries: list[Entry] = []
+    before = _schema(on)
+    for number, step in enumerate(steps):
+        watch(Progress("step", number, len(steps), "steps", str(step.step)))
+        outcome = runner.run(step)
+        if outcome.status is not Status.OK:
+            raise DbauditError(
+                f"step {step.step} failed: {outcome.error}", f"all that it printed is in {outcome.output}"
+            )
+        after = _schema(on)
+        entries.append(entry(step, _release_of(step, building).name, before, after, outcome.seconds))
+        before = after
+    watch(Progress("step", len(steps), len(steps), "steps"))
+    first = [building.start.reference] if building.start and building.start.reference else []
+    releases = {at.name: {building.service: building.first} for at in first}
+    releases |= {at.name: {building.service: number} for at, number in building.releases.items()}
+    return {
+        "format": 1, "service": building.service, "provenance": _provenance(building, on.server),
+        "releases": releases, "steps": entries,
+    }  # fmt: skip
+
+
+def _steps(runner: Runner, building: Building, last: int) -> Sequence[RunStep]:
+    if isinstance(runner, SqlRunner):
+        return runner.pending(building.first, last)
+    return [version_step(building.service, number) for number in range(building.first + 1, last + 1)]
+
+
+def _release_of(step: RunStep, building: Building) -> Release:
+    return min(at for at, number in building.releases.items() if int(step.argument) <= number)
+
+
+def _schema(on: Target) -> Schema:
+    """The tables, without counters: on an empty database they stand where they began."""
+    with contextlib.closing(on.server.admin(on.database)) as connection:
+        schema = read_live(connection, on.database)
+    return replace(schema, tables={name: auto_increment_value.table(each) for name, each in schema.tables.items()})
+
+
+def _provenance(building: Building, server: Server) -> str:
+    start = building.start.operand if building.start else "an empty database"
+    return (
+        f"measured by running one step at a time from {start} on {server.version.name}, database charset"
+        f" {building.charset}; what steps do to rows was not measured"
+    )
+
+
+def written(catalogue: Mapping[str, Any]) -> str:
+    """The catalogue as JSON with a line for each key of a step, so that a change of one fact is one line."""
+    head = {key: value for key, value in catalogue.items() if key != "steps"}
+    lines = json.dumps(head, indent=1).rstrip("}").rstrip() + ',\n "steps": [\n'
+    steps = [",\n   ".join(f"{json.dumps(k)}: {json.dumps(v)}" for k, v in each.items()) for each in catalogue["steps"]]
+    return lines + ",\n".join(f"  {{{each}}}" for each in steps) + "\n ]\n}\n"
