@@ -1,0 +1,74 @@
+"""What must survive and did not: things that are nowhere (3, 14, 15), and values of theirs that changed (12, 14, 18)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from dbaudit.finding import Step
+from dbaudit.proof.change import Change
+from dbaudit.proof.loss import Loss
+from dbaudit.proof.manifest import Item
+from dbaudit.proof.survivors import ThingKind
+
+
+def things_lost(change: Change) -> Iterator[Loss]:
+    """Losses of every kind of thing, by the table or column in which the things were."""
+    for kind in change.survivors.kinds:
+        old, new = change.before.kept.get(kind.name), change.after.kept.get(kind.name)
+        if old is None or new is None:
+            continue
+        gone: dict[str, list[tuple[str, Item]]] = {}
+        for digest, item in old.items.items():
+            if digest not in new.items:
+                gone.setdefault(item.object, []).append((digest, item))
+        for place, items in sorted(gone.items()):
+            yield _gone(change, kind, place, items, new.items)
+        yield from _changed(change, kind, old.items, new.items)
+
+
+def _gone(
+    change: Change, kind: ThingKind, place: str, items: list[tuple[str, Item]], after: Mapping[str, Item]
+) -> Loss:
+    homes = {item.object for item in after.values()}
+    moved = place not in homes and bool(homes)
+    skipped = all(not item.live for _, item in items)
+    number = 15 if skipped else 14 if moved or "." in place else 3
+    why = kind.designed.get(place)
+    return Loss(
+        number, place, f"{len(items):,} of the {kind.name} in `{place}` are not found any more", len(items),
+        tuple(item.name for _, item in items), frozenset(digest for digest, _ in items),
+        expected=why is not None, step=_step(change, place), facts={"kind": kind.name},
+        evidence=(why,) if why else (),
+    )  # fmt: skip
+
+
+def _step(change: Change, place: str) -> Step | None:
+    drops = change.design.drops.get(place)
+    return drops or change.design.deleting(place.partition(".")[0])
+
+
+def _changed(
+    change: Change, kind: ThingKind, old: Mapping[str, Item], new: Mapping[str, Item]
+) -> Iterator[Loss]:
+    """Values of things that are still there; by where the thing was, and by field."""
+    bad: dict[tuple[str, str], list[str]] = {}
+    for digest, item in old.items():
+        other = new.get(digest)
+        for name, value in item.fields.items() if other else ():
+            if other and name in other.fields and value is not None and other.fields[name] != value:
+                bad.setdefault((item.object, name), []).append(digest)
+    for (place, name), digests in sorted(bad.items()):
+        became = {new[digest].fields[name] for digest in digests}
+        every = {item.fields.get(name) for item in new.values()}
+        was = {old[digest].fields[name] for digest in digests}
+        if None not in became and {old[d].object for d in digests} == {new[d].object for d in digests}:
+            continue  # in its old place a value may be changed; what shows damage is found there
+        number = 18 if len(became) == 1 == len(every) and len(was | became) > 2 else 14
+        label = place if "." in place else f"{place}.{name}"
+        yield Loss(
+            number, label, f"the {name} of {len(digests):,} of the {kind.name} of `{place}` did not arrive",
+            len(digests), tuple(old[digest].name for digest in digests), frozenset(digests),
+            expected=label in kind.designed, step=change.design.drops.get(label),
+            facts={"kind": kind.name, "now_in": sorted({new[digest].object for digest in digests})},
+            evidence=(kind.designed[label],) if label in kind.designed else (),
+        )  # fmt: skip
