@@ -63,7 +63,7 @@ def program(request: pytest.FixtureRequest) -> Path:
 @pytest.fixture
 def own(places: Places, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Places]:
     """A place for servers that no other test uses; at the end nothing may be left in it."""
-    tmp = Path(f"{places.tmp}/{time.monotonic_ns():x}")
+    tmp = places.tmp.with_name("servers") / f"{time.monotonic_ns():x}"
     tmp.mkdir(mode=0o711)
     yield replace(places, tmp=tmp)
     assert [path for path in tmp.iterdir() if "dbaudit" in path.name] == []

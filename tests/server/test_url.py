@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import struct
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +30,11 @@ def begin(places: Places, program: Path) -> Iterator[Begin]:
 
         def start(*options: str) -> PrivateServer:
             if options not in started:
-                wrapper = places.tmp / f"program-{len(started)}"
+                wrapper = places.tmp.with_name("servers") / f"program-{len(started)}"
                 case = 'case "$*" in *skip-networking*) more="' + " ".join(options) + '";; esac'
                 wrapper.write_text(f'#!/bin/sh\n{case}\nexec {program} "$@" $more\n')
                 wrapper.chmod(0o755)
-                started[options] = running.enter_context(start_private(wrapper, places, Needs()))
+                started[options] = running.enter_context(start_private(wrapper, replace(places, tmp=wrapper.parent), Needs()))
             return started[options]
 
         yield start
