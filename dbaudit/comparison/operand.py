@@ -54,7 +54,8 @@ def read_operand(operand: str, reading: Reading) -> Side:
         url = _connection(path)
         return _placed(read_live_side(url, "live database", reading.database, reading.credentials, operand))
     what = "mydumper directory" if path.is_dir() else "dump"
-    return _placed(read_dump(_dump(operand, reading.spool), operand, what, reading.database, reading.watch))
+    dump = _dump(operand, reading.spool)
+    return _placed(read_dump(dump, dump.name, what, reading.database, reading.watch))
 
 
 def _dump(operand: str, spool: Path) -> Dump:

@@ -1,0 +1,146 @@
+"""`dbaudit diff`, `snapshot` and `catalogue build` as a user calls them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from dbaudit.migration.catalogue import load_catalogue, reference_at
+from dbaudit.migration.delta import apply
+from dbaudit.migration.facts import read_facts
+from dbaudit.schema.alter import alter
+from dbaudit.schema.diff import diff
+from tests.cli.conftest import SAMPLES, Dbaudit
+
+CINDER = SAMPLES / "cinder-grizzly.sql.gz"
+
+STEP_11 = """\
+left   cinder@10  reference, cinder grizzly, cinder 10, 20 tables
+right  cinder@11  reference, cinder grizzly, cinder 11, 20 tables
+
+DIFFERENT  1 difference in table volumes
+
+table volumes
+  + column bootable: `bootable` tinyint(1) DEFAULT NULL
+"""
+UNIFIED_11 = """\
+--- cinder@10:volumes
++++ cinder@11:volumes
+@@ -25,5 +25,6 @@
+   `snapshot_id` varchar(36) DEFAULT NULL,
+   `volume_type_id` varchar(36) DEFAULT NULL,
+   `source_volid` varchar(36) DEFAULT NULL,
++  `bootable` tinyint(1) DEFAULT NULL,
+   PRIMARY KEY (`id`)
+ ) ENGINE=InnoDB DEFAULT CHARSET=utf8;
+"""
+
+
+def test_a_step_as_text_and_as_unified_diff(dbaudit: Dbaudit) -> None:
+    ran = dbaudit("diff", "cinder@10", "cinder@11")
+    assert (ran.code, ran.out, ran.err) == (1, STEP_11, "")
+    ran = dbaudit("diff", "cinder@10", "cinder@11", "--unified")
+    assert (ran.code, ran.out) == (1, UNIFIED_11)
+
+
+def test_nothing_differs(dbaudit: Dbaudit) -> None:
+    ran = dbaudit("diff", "cinder@21", "cinder@havana")
+    assert ran.code == 0 and "EQUAL  no differences\n" in ran.out
+    ran = dbaudit("diff", "cinder@21", "cinder@havana", "--format", "json")
+    assert ran.code == 0, ran.out
+    assert ran.json["verdict"] == "clean" and ran.json["differences"] == []
+    assert [each["service"] for each in ran.json["databases"]] == ["cinder", "cinder"]
+
+
+def test_the_envelope(dbaudit: Dbaudit) -> None:
+    ran = dbaudit("diff", "cinder@10", "cinder@11", "--format", "json", "--show-normalised")
+    assert ran.code == 1
+    assert (ran.json["command"], ran.json["verdict"], ran.json["normalised"]) == ("diff", "warnings", [])
+    (finding,) = ran.json["findings"]
+    assert (finding["check"], finding["effect"], finding["object"]) == (
+        "schema.added-column", "drift", "volumes.bootable",
+    )  # fmt: skip
+    (difference,) = ran.json["differences"]
+    assert difference["right"] == "`bootable` tinyint(1) DEFAULT NULL"
+    assert set(ran.json["findings"][0]["facts"]["differences"][0]) == set(difference)
+
+
+def test_sql_comments_out_what_loses_data(dbaudit: Dbaudit) -> None:
+    ran = dbaudit("diff", "cinder@11", "cinder@10", "--sql")
+    assert "-- loses data: drops volumes.bootable\n-- ALTER TABLE `volumes`\n--   DROP COLUMN `bootable`;\n" in ran.out
+    assert "-- ALTER TABLE `volumes`\n--   ADD COLUMN `bootable`" in ran.out, "the way back"
+    ran = dbaudit("diff", "cinder@11", "cinder@10", "--sql", "--allow-loss")
+    assert "-- loses data: drops volumes.bootable\nALTER TABLE `volumes`\n  DROP COLUMN `bootable`;\n" in ran.out
+    assert (
+        dbaudit("diff", "cinder@11", "cinder@10", "--alembic").out.count("# op.drop_column('volumes', 'bootable')") == 1
+    )
+
+
+def test_the_sites_own_by_the_policy_in_the_working_directory(dbaudit: Dbaudit, tmp_path: Path) -> None:
+    (tmp_path / "dbaudit.toml").write_text(
+        '[[own]]\ntable = "volumes"\ncolumn = "boot*"\nreason = "billing"\nowner = "ann"\n'
+    )
+    ran = dbaudit("diff", "cinder@10", "cinder@11")
+    assert ran.code == 0
+    assert "column volumes.bootable is only on the right side; the site's own, of ann: billing" in ran.out
+    assert dbaudit("diff", "cinder@10", "cinder@11", "--policy", "absent.toml").code == 66
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("cinder@10",), 64, "Missing argument"),
+        (("cinder@10", "cinder@99"), 64, "cinder has the numbers 9 to 41"),
+        (("cinder@10", "absent.sql"), 66, "no such file: absent.sql"),
+        (("cinder@10", "cinder@11", "--sql", "--unified"), 64, "cannot be written at once"),
+        (("cinder@10", "cinder@11", "--sql", "--format", "json"), 64, "cannot be written at once"),
+        (("-", "-"), 64, "standard input is one dump"),
+        (("cinder@10", "cinder@11", "--database", "a", "--database", "b", "--database", "c"), 64, "given 3 times"),
+        (("cinder@10", "cinder@11", "--to", "kilo"), 0, ""),
+    ],
+)
+def test_wrong_usage(dbaudit: Dbaudit, words: tuple[str, ...], code: int, said: str) -> None:
+    ran = dbaudit("diff", *words)
+    assert said in ran.err and "Traceback" not in ran.err
+    assert ran.code == (code or 1)
+
+
+def test_a_snapshot_reads_back_and_is_the_same_again(dbaudit: Dbaudit, tmp_path: Path) -> None:
+    assert dbaudit("snapshot", CINDER, "-o", "a.sql").code == 0
+    assert dbaudit("snapshot", "a.sql", "-o", "b.sql").code == 0
+    assert (tmp_path / "a.sql").read_text() == (tmp_path / "b.sql").read_text()
+    assert dbaudit("diff", "a.sql", CINDER).code == 0
+    ran = dbaudit("diff", "-", "cinder@havana", stdin=(tmp_path / "a.sql").read_bytes())
+    assert ran.code == 1 and ran.out.startswith("left   standard input  dump, cinder, ")
+
+
+def test_a_catalogue_is_built_by_stepping_sql(dbaudit: Dbaudit, tmp_path: Path) -> None:
+    shipped = load_catalogue("cinder")
+    assert shipped is not None
+    steps = tmp_path / "steps"
+    steps.mkdir()
+    for number in range(10, 22):
+        old, new = (reference_at("cinder", {"cinder": each}) for each in (number - 1, number))
+        assert old is not None and new is not None
+        text = "".join(f"{each.sql};\n" for each in alter(old, new))
+        (steps / f"{number:03}_step.sql").write_text(f"SELECT 1;\n{text}")
+    ran = dbaudit(
+        "catalogue", "build", "cinder", "--runner", "sql:steps", "--release", "havana=21", "--start", "cinder@grizzly",
+        "--server", "private", "-o", "steps.json",
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    built = json.loads((tmp_path / "steps.json").read_text())
+    assert built["releases"] == {"grizzly": {"cinder": 9}, "havana": {"cinder": 21}}
+    assert [each["step"] for each in built["steps"]] == [f"cinder:{number}" for number in range(10, 22)]
+    schema = reference_at("cinder", {"cinder": 9})
+    for entry in built["steps"]:
+        assert "note" not in entry
+        facts = read_facts(entry)
+        assert schema is not None
+        schema = apply(schema, facts)
+        assert diff(schema, reference_at("cinder", {"cinder": facts.number})) == (), entry  # type: ignore[arg-type]
+        theirs = shipped.step(entry["step"])
+        assert theirs is not None
+        assert {w.text for w in theirs.work if w.action != "rows"} >= {w.text for w in facts.work if w.what == "column"}
