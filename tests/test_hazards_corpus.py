@@ -113,7 +113,11 @@ def test_rows_that_go_are_those_that_the_real_upgrade_took(corpus: Path, predict
     assert moved == dumped
     (hidden,) = (f for f in findings if f.check == "nova.image-device-hidden")
     assert hidden.count == effects["block_device_mapping"]["rows_new_with_deleted_NULL"]
-    assert all(f.severity is Severity.ERROR and not f.expected for f in findings if f.check == "nova.duplicate-rows")
+    lost = [each for each in findings if each.check == "nova.duplicate-rows"]
+    assert {each.severity for each in lost if not each.expected} == {Severity.ERROR}
+    assert {each.object for each in lost if each.expected} <= {"aggregate_hosts", "instance_type_projects"}
+    freed = [each.count for each in findings if each.check == "nova.reservations-dropped"]
+    assert freed == [effects["reservations"]["rows_gone"]] if "reservations" in effects else not freed
 
 
 @pytest.mark.parametrize(
@@ -148,6 +152,12 @@ def live_rows(path: Path) -> dict[str, set[str]]:
         for table in entry.tables
         if table.name in tables
     }
+
+
+def test_rows_that_are_neither_live_nor_deleted(corpus: Path, predicted: Predict) -> None:
+    planted = truth(corpus, "data/truth")["cinder"]["volume_with_deleted_null"]
+    (found,) = (each for each in predicted("data/cinder-grizzly", "havana") if each.check == "cinder.deleted-null")
+    assert (found.object, found.keys) == ("volumes.deleted", (planted,))
 
 
 def test_keystone_losses_are_those_of_the_real_upgrade(corpus: Path, predicted: Predict) -> None:
