@@ -1,9 +1,11 @@
 # `make help` names the targets.
 PYTHON ?= python3
 BIN := .venv/bin
+# Whole files to a worker, so that what a module shares is made once.
+PARALLEL ?= -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types format samples constraints bench wheel clean
+.PHONY: help setup demo test test-matrix soak lint types format samples constraints bench wheel clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -14,8 +16,15 @@ setup: ## Make .venv with dbaudit in it, and see that a database server is there
 demo: setup ## Run the main job on the sample dumps; succeeds when the verdict is the expected one
 	@scripts/demo
 
-test: setup lint types ## Style, types and all tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST)
+test: setup lint types ## Style, types and all tests: on MariaDB, and on every server of the matrix that is here
+	@! timeout 20 docker info >/dev/null 2>&1 || tests/images/build >/dev/null || true
+	$(BIN)/python -m pytest $(PARALLEL) $(PYTEST)
+
+test-matrix: setup lint types ## The same on MySQL 5.6, MySQL 9 and MariaDB 10.11, made or pulled where absent, with coverage
+	@PARALLEL="$(PARALLEL)" scripts/with-engine scripts/test-matrix $(PYTEST)
+
+soak: setup ## An hour of harder tests: more examples, fuzzed dumps, kills at every stage (SOAK=SECONDS)
+	@scripts/soak $(SOAK)
 
 lint: ## Style
 	$(BIN)/ruff check --quiet .

@@ -34,7 +34,8 @@ def begin(places: Places, program: Path) -> Iterator[Begin]:
                 case = 'case "$*" in *skip-networking*) more="' + " ".join(options) + '";; esac'
                 wrapper.write_text(f'#!/bin/sh\n{case}\nexec {program} "$@" $more\n')
                 wrapper.chmod(0o755)
-                started[options] = running.enter_context(start_private(wrapper, replace(places, tmp=wrapper.parent), Needs()))
+                apart = replace(places, tmp=wrapper.parent)
+                started[options] = running.enter_context(start_private(wrapper, apart, Needs()))
             return started[options]
 
         yield start
