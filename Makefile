@@ -5,7 +5,7 @@ BIN := .venv/bin
 PARALLEL ?= -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-matrix soak lint types format samples constraints bench wheel clean
+.PHONY: help setup demo test test-matrix soak lint types format samples constraints bench reference wheel clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ constraints: ## Write constraints.txt from what .venv holds
 
 bench: ## Side-by-side benchmarks against peers
 	@for each in bench/*.py; do echo "== $$each"; $(BIN)/python "$$each" || exit 1; done
+
+reference: ## Render a reference again: make reference FROM=nova.sql SERVICE=nova RELEASE=kilo
+	@$(BIN)/python scripts/build-reference "$(FROM)" "$(SERVICE)" "$(RELEASE)"
 
 wheel: ## Build the wheel into dist/
 	$(BIN)/python -m build --wheel
