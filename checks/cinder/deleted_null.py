@@ -22,7 +22,7 @@ check = Check(
     __name__,
     severity=WARNING,
     effect=ADVICE,
-    message="`deleted` is NULL in {count} row(s) of `{object}`: they are neither live nor deleted",
+    message="`deleted` is NULL in {count} row(s) of `{table}`: they are neither live nor deleted",
     remedy="`UPDATE {table} SET deleted = (deleted_at IS NOT NULL) WHERE deleted IS NULL`.",
 )
 SOFT = {"created_at", "updated_at", "deleted_at", "deleted"}  # what a table has that is deleted from softly
