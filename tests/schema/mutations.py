@@ -287,7 +287,7 @@ def view(dice: random.Random, schema: Schema) -> Schema:
     table = _table(dice, schema)
     column = table.columns[0].name
     select = f"select `{table.name}`.`{column}` AS `{column}` from `{table.name}`"
-    return replace(schema, views={**schema.views, "mutant": View("mutant", select)})
+    return replace(schema, views={**schema.views, "mutant_view": View("mutant_view", select)})
 
 
 def trigger(dice: random.Random, schema: Schema) -> Schema:
