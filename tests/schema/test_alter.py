@@ -72,7 +72,7 @@ def test_a_release_becomes_the_next_and_itself_again(
     turn(server, schema_name, before)
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", ["keystone", "cinder"])
 def test_each_of_many_changes_is_made_and_taken_back(server: Server, schema_name: str, service: str) -> None:
     base = shipped(service, "havana")
     load(server, base, schema_name)
