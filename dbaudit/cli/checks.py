@@ -14,8 +14,9 @@ def list_checks() -> None:
 
     for service in (*packs.services(), packs.STEPS):
         for each in packs.checks(service):
-            where = f"before {each.before}" if each.before else str(each.releases)
-            typer.echo(f"{each.id:<34} {each.severity:<8} {each.effect:<11} {where:<18} {each.title}")
+            others = f" and {len(each.steps) - 1} more" if len(each.steps) > 1 else ""
+            where = f"before {each.before}{others}" if each.before else str(each.releases)
+            typer.echo(f"{each.id:<34} {each.severity:<8} {each.effect:<11} {where:<27} {each.title}")
 
 
 @app.command("explain")
