@@ -12,7 +12,7 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 from dbaudit import __version__
-from dbaudit.cli import catalogue, checks, diff, dry_run, inspect, server, snapshot
+from dbaudit.cli import catalogue, checks, diff, dry_run, inspect, manifest, server, snapshot, verify
 from dbaudit.errors import DbauditError, Exit
 
 EPILOG = (
@@ -33,6 +33,8 @@ app.command("dry-run", epilog=EPILOG)(dry_run.command)
 app.command("inspect", epilog=EPILOG)(inspect.command)
 app.command("diff", epilog=EPILOG)(diff.command)
 app.command("snapshot", epilog=EPILOG)(snapshot.command)
+app.command("manifest", epilog=EPILOG)(manifest.command)
+app.command("verify", epilog=EPILOG)(verify.command)
 app.add_typer(catalogue.app, name="catalogue")
 app.add_typer(checks.app, name="checks")
 app.add_typer(server.app, name="server")

@@ -70,8 +70,8 @@ def _skipped(change: Change) -> Iterator[Skipped]:
     for table in change.tables:
         if table.rows is None and (table.before.count or table.after.count):
             large = table.before.rows is None or table.after.rows is None
-            why = "it has more rows than are kept one by one" if large else "its rows are identified by other columns now"
-            yield Skipped("proof.rows", f"{table.before.name}: {why}; only counts and sums were compared")
+            why = "has more rows than are kept one by one" if large else "identifies its rows by other columns now"
+            yield Skipped("proof.rows", f"{table.before.name} {why}: only counts and sums were compared")
 
 
 def _changed(change: Change) -> Iterator[tuple[str, int]]:

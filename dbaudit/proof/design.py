@@ -27,10 +27,6 @@ class Design:
         """The step that changes rows of a table, where it is one."""
         return _only(self.updates.get(table, ()))
 
-    def adding(self, table: str) -> Step | None:
-        """The step that writes a table in any way, where it is one."""
-        return _only(self.updates.get(table, ()))
-
 
 def _only(steps: tuple[Step, ...]) -> Step | None:
     return steps[0] if len(steps) == 1 else None
@@ -53,15 +49,13 @@ def design_of(steps: Iterable[StepFacts]) -> Design:
     return Design(drops, {k: tuple(v) for k, v in deletes.items()}, {k: tuple(v) for k, v in updates.items()})
 
 
-def design_between(
-    service: str | None, before: Mapping[str, int | str], after: Mapping[str, int | str]
-) -> Design:
+def design_between(service: str | None, before: Mapping[str, int | str], after: Mapping[str, int | str]) -> Design:
     """What the catalogue says of the steps from one set of versions to another; nothing where there is no catalogue."""
     catalogue = load_catalogue(service) if service else None
     if catalogue is None:
         return Design()
     return design_of(
-        each for each in catalogue.steps
+        each for each in (*catalogue.steps, *catalogue.outside)
         if _number(before.get(each.repository)) < each.number <= _number(after.get(each.repository))
     )  # fmt: skip
 

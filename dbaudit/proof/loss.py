@@ -38,9 +38,9 @@ CLASSES = {
         Class(13, "cascaded", "rows deleted by a foreign key's cascade", _BEFORE),
         Class(14, "not-all-moved", "values that did not arrive where the others went", _BEFORE),
         Class(15, "deleted-skipped", "soft-deleted rows that were left behind", "Archive or purge them before."),
-        Class(16, "counter-reset", "an AUTO_INCREMENT that gives out ids again", "Set the counter back: ALTER TABLE ... "
-              "AUTO_INCREMENT = N."),
-        Class(17, "time-shifted", "times shifted by hours", "Convert in a session whose time_zone is that of the data."),
+        Class(16, "counter-reset", "an AUTO_INCREMENT that gives out ids again",
+              "Set the counter back: ALTER TABLE ... AUTO_INCREMENT = N."),
+        Class(17, "time-shifted", "times shifted by hours", "Convert in the time_zone of the data."),
         Class(18, "constant-written", "values overwritten by one constant", _BEFORE),
         Class(19, "soft-deleted", "rows that appear soft-deleted, or neither deleted nor not", "Look at each, and set "
               "`deleted` by hand where it is wrong."),
@@ -50,14 +50,14 @@ CLASSES = {
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """Values or rows that were lost. `names` are natural keys, `marks` the same as hashes; `count` is of values."""
+    """Values or rows that were lost. `names` are natural keys, `marks` their rows as hashes, in the same order."""
 
     number: int
     object: str
     what: str
     count: int
     names: tuple[str, ...] = ()
-    marks: frozenset[str] = frozenset()
+    marks: tuple[str, ...] = ()
     expected: bool = False
     step: Step | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)

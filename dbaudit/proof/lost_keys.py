@@ -46,7 +46,7 @@ def _equal(table: TableChange, column: ColumnProfile, unique: tuple[str, ...]) -
         yield Loss(
             11, label, f"{len(places)} row(s) of `{table.before.name}` differ only in the case or accents of "
             f"`{column.name}`, which is not compared any more", len(places),
-            tuple(rows.names[i] for i in places), frozenset(rows.keys[i] for i in places), facts={"key": list(unique)},
+            tuple(rows.names[i] for i in places), tuple(rows.keys[i] for i in places), facts={"key": list(unique)},
         )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from dbaudit.proof.value import Kind
 
 
 def rows_gone(change: Change) -> Iterator[Loss]:
-    """Rows that are not there any more: cascaded (13), merged (9), soft-deleted ones left behind (15), else gone (3)."""
+    """Rows that are not there: cascaded (13), merged (9), soft-deleted ones left behind (15), else gone (3)."""
     for table in change.tables:
         if change.covered(table.before.name) or table.before.name in change.renamed:
             continue
@@ -42,12 +42,12 @@ def _gone(change: Change, table: TableChange, number: int, places: list[int], fa
     assert table.rows is not None
     name, rows = table.before.name, table.rows[0]
     step = change.design.deleting(name)
-    moved = [(other.name, len(found)) for other in change.new if (found := change.found_in(table.before, places, other))]
+    found = [(other.name, len(change.found_in(table.before, places, other))) for other in change.new]
     return Loss(
         number, name, f"{len(places):,} of {table.before.count:,} row(s) of `{name}` are {_WHY[number]}", len(places),
-        tuple(rows.names[i] for i in places), frozenset(rows.keys[i] for i in places),
+        tuple(rows.names[i] for i in places), tuple(rows.keys[i] for i in places),
         expected=step is not None and number == 3, step=step, facts=facts,
-        evidence=tuple(f"{count} of them are in `{other}` now" for other, count in moved),
+        evidence=tuple(f"{count} of them are in `{other}` now" for other, count in found if count),
     )  # fmt: skip
 
 
@@ -112,7 +112,7 @@ def soft_deleted(change: Change) -> Iterator[Loss]:
                 fresh = sum(j not in was for j in places)
                 yield Loss(
                     19, label, f"{len(places):,} row(s) of `{table.after.name}` {how}", len(places),
-                    tuple(after.names[j] for j in places), frozenset(after.keys[j] for j in places),
+                    tuple(after.names[j] for j in places), tuple(after.keys[j] for j in places),
                     step=change.design.updating(table.before.name), facts={"new_rows": fresh},
                 )  # fmt: skip
     yield from _new_tables(change)

@@ -27,7 +27,7 @@ def tables_dropped(change: Change) -> Iterator[Loss]:
         names = table.rows.names if table.rows else ()
         yield Loss(
             1, table.name, f"`{table.name}` had {_rows(table.count)}", table.count,
-            names, frozenset(table.rows.keys if table.rows else ()), expected=step is not None, step=step,
+            names, table.rows.keys if table.rows else (), expected=step is not None, step=step,
         )  # fmt: skip
 
 
@@ -37,7 +37,7 @@ def _half_moved(table: TableProfile, other: TableProfile, found: tuple[int, ...]
     return Loss(
         14, table.name,
         f"{len(found)} of {_rows(table.count)} of `{table.name}` are in `{other.name}` now, {len(missing)} are not",
-        len(missing), tuple(table.rows.names[i] for i in missing), frozenset(table.rows.keys[i] for i in missing),
+        len(missing), tuple(table.rows.names[i] for i in missing), tuple(table.rows.keys[i] for i in missing),
         facts={"moved_to": other.name, "moved": len(found)},
     )  # fmt: skip
 
@@ -96,5 +96,5 @@ def _arrived(table: TableChange, column: ColumnProfile, values: list[int]) -> tu
     return None, values
 
 
-def _named(rows: Rows, places: list[int]) -> tuple[tuple[str, ...], frozenset[str]]:
-    return tuple(rows.names[i] for i in places), frozenset(rows.keys[i] for i in places)
+def _named(rows: Rows, places: list[int]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    return tuple(rows.names[i] for i in places), tuple(rows.keys[i] for i in places)

@@ -1,4 +1,4 @@
-"""What must survive and did not: things that are nowhere (3, 14, 15), and values of theirs that changed (12, 14, 18)."""
+"""What must survive and did not: things that are nowhere (3, 14, 15), and values that did not arrive (14, 18)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dbaudit.finding import Step
 from dbaudit.proof.change import Change
 from dbaudit.proof.loss import Loss
-from dbaudit.proof.manifest import Item
+from dbaudit.proof.manifest import Item, Manifest
 from dbaudit.proof.survivors import ThingKind
 
 
@@ -33,12 +33,12 @@ def _gone(
     moved = place not in homes and bool(homes)
     skipped = all(not item.live for _, item in items)
     number = 15 if skipped else 14 if moved or "." in place else 3
-    why = kind.designed.get(place)
+    designed = kind.designed.get(place)
     return Loss(
         number, place, f"{len(items):,} of the {kind.name} in `{place}` are not found any more", len(items),
-        tuple(item.name for _, item in items), frozenset(digest for digest, _ in items),
-        expected=why is not None, step=_step(change, place), facts={"kind": kind.name},
-        evidence=(why,) if why else (),
+        tuple(item.name for _, item in items), tuple(digest for digest, _ in items),
+        expected=designed is not None, step=designed.step if designed else _step(change, place),
+        facts={"kind": kind.name}, evidence=(designed.why,) if designed else (),
     )  # fmt: skip
 
 
@@ -47,9 +47,7 @@ def _step(change: Change, place: str) -> Step | None:
     return drops or change.design.deleting(place.partition(".")[0])
 
 
-def _changed(
-    change: Change, kind: ThingKind, old: Mapping[str, Item], new: Mapping[str, Item]
-) -> Iterator[Loss]:
+def _changed(change: Change, kind: ThingKind, old: Mapping[str, Item], new: Mapping[str, Item]) -> Iterator[Loss]:
     """Values of things that are still there; by where the thing was, and by field."""
     bad: dict[tuple[str, str], list[str]] = {}
     for digest, item in old.items():
@@ -61,14 +59,21 @@ def _changed(
         became = {new[digest].fields[name] for digest in digests}
         every = {item.fields.get(name) for item in new.values()}
         was = {old[digest].fields[name] for digest in digests}
-        if None not in became and {old[d].object for d in digests} == {new[d].object for d in digests}:
+        held = [each for each in kind.columns(place, name) if _has(change.before, *each)]
+        if any(_has(change.after, *each) and not change.covered(*each) for each in held):
             continue  # in its old place a value may be changed; what shows damage is found there
         number = 18 if len(became) == 1 == len(every) and len(was | became) > 2 else 14
-        label = place if "." in place else f"{place}.{name}"
+        label = ".".join(held[0]) if held else place
+        designed = kind.designed.get(label)
         yield Loss(
             number, label, f"the {name} of {len(digests):,} of the {kind.name} of `{place}` did not arrive",
-            len(digests), tuple(old[digest].name for digest in digests), frozenset(digests),
-            expected=label in kind.designed, step=change.design.drops.get(label),
+            len(digests), tuple(old[digest].name for digest in digests), tuple(digests),
+            expected=designed is not None, step=designed.step if designed else change.design.drops.get(label),
             facts={"kind": kind.name, "now_in": sorted({new[digest].object for digest in digests})},
-            evidence=(kind.designed[label],) if label in kind.designed else (),
+            evidence=(designed.why,) if designed else (),
         )  # fmt: skip
+
+
+def _has(manifest: Manifest, table: str, column: str) -> bool:
+    profile = manifest.tables.get(table)
+    return profile is not None and profile.column(column) is not None

@@ -35,10 +35,15 @@ def values_changed(change: Change) -> Iterator[Loss]:
                 cells = list(table.cells(own, other))
                 if cells:
                     yield from _column(change, table, own, other, cells)
-            elif own.longest and other.longest is not None and other.longest < own.longest:
-                if own.checksum != other.checksum and other.longest in text_limit(other.type):
-                    what = f"the longest value of `{own.name}` had {own.longest} characters and has {other.longest}"
-                    yield Loss(4, f"{table.before.name}.{own.name}", what, 1)
+            elif _cut_somewhere(own, other):
+                what = f"the longest value of `{own.name}` had {own.longest} characters and has {other.longest}"
+                yield Loss(4, f"{table.before.name}.{own.name}", what, 1)
+
+
+def _cut_somewhere(own: ColumnProfile, other: ColumnProfile) -> bool:
+    """Whether the longest text is shorter and fills the column: all that sums tell of a cut."""
+    shorter = other.longest is not None and other.longest < (own.longest or 0)
+    return shorter and own.checksum != other.checksum and other.longest in text_limit(other.type)
 
 
 _SAID = {
@@ -64,7 +69,7 @@ def _column(
         label = f"{table.before.name}.{own.name}"
         yield Loss(
             number, label, f"{len(bad):,} value(s) of `{label}` {_SAID[number]}", len(bad),
-            tuple(rows.names[i] for i, _, _ in bad), frozenset(rows.keys[i] for i, _, _ in bad),
+            tuple(rows.names[i] for i, _, _ in bad), tuple(rows.keys[i] for i, _, _ in bad),
             step=change.design.drops.get(label) or change.design.updating(table.before.name),
             expected=number == 2 and label in change.design.drops,
             facts=_facts(number, bad),

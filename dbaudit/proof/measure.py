@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 import pymysql
 
+from dbaudit.progress import Progress, Watch, silent
 from dbaudit.proof.manifest import Item, Kept, Manifest
 from dbaudit.proof.survivors import Encoding, Survivors, ThingKind
 from dbaudit.proof.table import Reading, read_table, table_profile
-from dbaudit.progress import Progress, Watch, silent
 from dbaudit.schema.model import Schema, Table
 from dbaudit.schema.read import read_live
 
@@ -33,9 +33,13 @@ KEY_BYTES = 32
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What is known of the database beforehand, and goes into the manifest as it is."""
+    """What is known of the database beforehand, and goes into the manifest as it is.
+
+    `at` is the instant that it stands for, where that is not the one at which it is read: a dump's.
+    """
 
     operand: str
+    at: str | None = None
     service: str | None = None
     release: str | None = None
     versions: Mapping[str, int | str] = field(default_factory=dict)
@@ -69,7 +73,7 @@ def measure(
         watch(Progress("manifest", len(names), len(names), "tables"))
         kept = {kind.name: _kept(connection, schema, kind, key) for kind in survivors.kinds}
     return Manifest(
-        at=at, operand=place.operand, server=server, key=key, service=place.service, release=place.release,
+        at=place.at or at, operand=place.operand, server=server, key=key, service=place.service, release=place.release,
         versions=place.versions, tables=tables, kept=kept, warnings=place.warnings,
     )  # fmt: skip
 

@@ -1,15 +1,18 @@
 """Where a value of a thing stands in a row: the small language of checks/<service>/survivors.json.
 
 `column`, `column:a/b` (a place in its JSON), `=text` (a constant), `@` and `@:a` (the entry of `each`), each with
-`|bool`, `|lower`, `|pool`, `|id`, `|inherited`, `|name` or `|value` behind it, which says what counts as the same.
+one of these behind it, which says what counts as the same or which part is meant: `|bool`, `|lower`, `|pool` (what
+stands before `#`), `|id`, `|inherited`, `|name`, `|value`, `|bare` (without slashes around),
+and of a URL `|user`, `|password`, `|host`, `|port`, `|path`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from dbaudit.errors import DbauditError
 
@@ -80,7 +83,18 @@ def _second(value: Any) -> Any:
     return value[1] if isinstance(value, tuple) else None
 
 
-_NORMS = {
+def _url(part: str) -> Callable[[Any], Any]:
+    def of(value: Any) -> Any:
+        try:
+            found = getattr(urlsplit(str(value)), part)
+        except ValueError:
+            return None
+        return unquote(str(found)).strip("/") if value is not None and found is not None else None
+
+    return of
+
+
+_NORMS: Mapping[str, Callable[[Any], Any]] = {
     "": lambda value: value,
     "bool": _bool,
     "lower": lambda value: value if value is None else str(value).lower(),
@@ -89,4 +103,10 @@ _NORMS = {
     "inherited": _inherited,
     "name": _first,
     "value": _second,
+    "user": _url("username"),
+    "password": _url("password"),
+    "host": _url("hostname"),
+    "port": _url("port"),
+    "path": _url("path"),
+    "bare": lambda value: value if value is None else str(value).strip("/"),
 }

@@ -14,6 +14,7 @@ from typing import Any
 
 from dbaudit import packs
 from dbaudit.errors import DbauditError
+from dbaudit.finding import Step, step
 from dbaudit.proof.manifest import Item
 from dbaudit.proof.source import Row, Source, parsed, read_source
 from dbaudit.proof.token import digest
@@ -45,7 +46,8 @@ class Each:
 class Encoding:
     """One way in which a release keeps a kind of thing: a row, or an entry, of `table` each.
 
-    `where` limits the rows to some values of a column; None among them is NULL or empty.
+    `where` limits the rows to some values of a column; None among them is NULL or empty. `needs` are columns that tell
+    this way from a later one that keeps something else in the same table.
     """
 
     table: str
@@ -55,11 +57,12 @@ class Encoding:
     fields: Mapping[str, tuple[Source, ...]]
     where: Mapping[str, frozenset[str | None]] = field(default_factory=dict)
     each: Each | None = None
+    needs: tuple[str, ...] = ()
 
     def usable(self, table: Table) -> bool:
         """Whether the table has what finds and names the things."""
         needed = [source.column for source in (*self.key, *self.name)]
-        needed += [*self.where, self.each.column if self.each else None]
+        needed += [*self.where, *self.needs, self.each.column if self.each else None]
         return all(name is None or table.column(name) for name in needed)
 
     def columns(self, table: Table) -> tuple[str, ...]:
@@ -93,12 +96,25 @@ class Encoding:
 
 
 @dataclass(frozen=True, slots=True)
+class Designed:
+    """That upstream loses some things by design: which step does it, and why."""
+
+    step: Step
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class ThingKind:
-    """A kind of thing. `designed` says why upstream loses some of them by design, by the object that they are lost from."""
+    """A kind of thing. `designed` is by the object from which upstream loses some of them by design."""
 
     name: str
     encodings: tuple[Encoding, ...]
-    designed: Mapping[str, str] = field(default_factory=dict)
+    designed: Mapping[str, Designed] = field(default_factory=dict)
+
+    def columns(self, place: str, name: str) -> tuple[tuple[str, str], ...]:
+        """The tables and columns that hold a field of the things of a place, in order of preference."""
+        found = [(each.table, each.fields.get(name, ())) for each in self.encodings if each.object == place]
+        return tuple((table, source.column) for table, sources in found for source in sources if source.column)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,13 +148,21 @@ def read_survivors(data: Mapping[str, Any]) -> Survivors:
     """Survivors from their JSON form."""
     return Survivors(
         tuple(
-            ThingKind(each["name"], tuple(_encoding(one) for one in each["encodings"]), each.get("designed", {}))
+            ThingKind(each["name"], tuple(_encoding(one) for one in each["encodings"]), _designed(each))
             for each in data.get("kinds", ())
         ),
         {table: tuple(columns) for table, columns in data.get("natural", {}).items()},
         frozenset(data.get("secret", ())),
         frozenset(data.get("covers", ())),
     )
+
+
+def _designed(data: Mapping[str, Any]) -> dict[str, Designed]:
+    found = {}
+    for place, said in data.get("designed", {}).items():
+        repository, _, version = said["step"].partition(":")
+        found[place] = Designed(step(repository, version), said["why"])
+    return found
 
 
 def _encoding(data: Mapping[str, Any]) -> Encoding:
@@ -155,6 +179,7 @@ def _encoding(data: Mapping[str, Any]) -> Encoding:
         fields={name: _sources([of] if isinstance(of, str) else of) for name, of in data.get("fields", {}).items()},
         where={column: frozenset(values) for column, values in data.get("where", {}).items()},
         each=each,
+        needs=tuple(data.get("needs", ())),
     )
 
 

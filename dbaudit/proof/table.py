@@ -179,6 +179,7 @@ def _key(values: Sequence[str | None], taken: dict[str, None], key: bytes) -> st
 
 def _named(table: Table, identity: tuple[str, ...], survivors: Survivors) -> tuple[str, ...]:
     """The columns that name a row: the declared ones, else a natural primary or unique key, else references and id."""
+
     def shown(columns: Sequence[str]) -> tuple[str, ...]:
         return tuple(
             name for name in columns
