@@ -61,7 +61,10 @@ class StepResult:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseResult:
-    """A database that was looked at. `version` maps a repository to its number, or a service to its Alembic revisions."""
+    """A database that was looked at.
+
+    `version` maps a repository to its number, or a service to its Alembic revisions.
+    """
 
     name: str | None
     operand: str

@@ -48,7 +48,9 @@ def versions_before(check: Check) -> dict[str, int]:
 
 
 @contextlib.contextmanager
-def audited(server: Server, name: str, service: str, at: dict[str, int], rows: str, target: Release) -> Iterator[Audited]:
+def audited(
+    server: Server, name: str, service: str, at: dict[str, int], rows: str, target: Release
+) -> Iterator[Audited]:
     """A database of a reference schema with the rows of a fixture, as a check is handed it."""
     schema = reference_at(service, at)
     assert schema is not None
