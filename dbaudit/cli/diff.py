@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,9 +10,6 @@ from dbaudit.cli import operands, options
 
 Left = Annotated[str, typer.Argument(metavar="A", help=operands.HELP)]
 Right = Annotated[str, typer.Argument(metavar="B", help="The same for the other side.")]
-Policy = Annotated[
-    Path | None, typer.Option("--policy", metavar="FILE", help="The site's own objects. Default: ./dbaudit.toml.")
-]
 To = Annotated[str | None, typer.Option("--to", metavar="RELEASE", help="Which steps count as pending for the policy.")]
 Normalised = Annotated[bool, typer.Option("--show-normalised", help="List what was treated as equal, and why.")]
 Unified = Annotated[bool, typer.Option("--unified", "-u", help="Write a unified diff of canonical SQL instead.")]
@@ -28,7 +24,7 @@ def command(
     database: operands.Database = None,
     defaults_file: operands.DefaultsFile = None,
     ask_password: operands.AskPassword = False,
-    policy: Policy = None,
+    policy: options.Policy = None,
     to: To = None,
     show_normalised: Normalised = False,
     unified: Unified = False,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dbaudit.cli import options
+from dbaudit.cli import operands, options
 
 Runner = Annotated[
     str | None,
@@ -79,6 +79,7 @@ def command(
     step_timeout: Limit = None,
     allow_network: Network = False,
     workers: Workers = 2,
+    policy: options.Policy = None,
     pack: options.Pack = None,
     format: options.Format = None,
     output: options.Output = None,
@@ -102,7 +103,9 @@ def command(
     if runner:
         limit, network = step_timeout, allow_network
         stepping = RunnerRequest(runner, phases, runner_probe, runner_driver, limit, network, kept)
-    request = Request(dump, release(to), database, database_charset, server, server_binary, stepping, workers)
+    request = Request(
+        dump, release(to), database, database_charset, server, server_binary, stepping, workers, operands.policy(policy)
+    )
     with drawn(quiet=quiet) as watch:
         result = dry_run(request, places.places(), places.environment(), watch)
     write(result, where, width=places.width(), colour=places.colour())

@@ -41,3 +41,6 @@ Pack = Annotated[
     list[Path] | None,
     typer.Option("--pack", metavar="DIR", help="A folder of further checks, <service>/<check>.py; repeatable."),
 ]
+Policy = Annotated[
+    Path | None, typer.Option("--policy", metavar="FILE", help="The site's own objects. Default: ./dbaudit.toml.")
+]

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
+from dbaudit.comparison.findings import label
+from dbaudit.comparison.policy import Judgement, Own, Policy, touching
 from dbaudit.finding import KEYS_SHOWN, Certainty, Effect, Finding, Severity, Step
-from dbaudit.finding import step as step_id
 from dbaudit.migration.steps import StepFacts
 from dbaudit.migration.variants import Variant
 from dbaudit.schema.difference import Change, Difference, Kind
+from dbaudit.schema.model import Schema
 
 # How a change is called in ids, seen from the database: left is the release, right the database.
 _WORDS = {Change.ADDED: "extra", Change.REMOVED: "missing", Change.CHANGED: "changed"}
@@ -21,19 +23,41 @@ _REMEDY = {
 }
 
 
-def drift(differences: Sequence[Difference], release: str, pending: Sequence[StepFacts]) -> Iterator[Finding]:
-    """A finding for each object that differs; a note where only a name or an order does.
+def drift(
+    differences: Sequence[Difference], release: str, pending: Sequence[StepFacts], schema: Schema, policy: Policy,
+    service: str,
+) -> Iterator[Finding]:  # fmt: skip
+    """A finding for each object that differs; a note where only a name or an order does, or where the policy says so.
 
-    `differences` go from the release to the database; `pending` are the steps still to be run.
+    `differences` go from the release to the database, whose schema it is; `pending` are the steps still to be run.
     """
 
     def one(each: Difference) -> tuple[object, ...]:
-        return each.kind, each.table, each.name or each.left or each.right, each.change
+        return each.kind, label(each), each.change
 
     for _, group in groupby(differences, key=one):
         same = tuple(group)
-        steps = tuple(_touching(same[0], pending))
-        yield _note(same[0], release) if same[0].harmless else _finding(same, release, steps)
+        steps = tuple(touching(same[0], pending, schema))
+        judgement = policy.judge(same[0], service, pending, schema)
+        if same[0].harmless:
+            yield _note(same[0], release)
+        elif judgement is not None and judgement.accepted:
+            yield _own(same[0], judgement.own)
+        else:
+            yield _finding(same, release, steps, judgement)
+
+
+def _own(each: Difference, own: Own) -> Finding:
+    name = label(each)
+    return Finding(
+        check=_id(each),
+        severity=Severity.NOTE,
+        effect=Effect.ADVICE,
+        object=name,
+        message=f"{each.kind} `{name}` is the site's own ({own.owner}): {own.reason}; no pending step touches it",
+        keys=(name,),
+        facts={"change": _WORDS[each.change], "kind": str(each.kind), "owner": own.owner, "reason": own.reason},
+    )
 
 
 def known_variants(explained: Sequence[tuple[Difference, Variant | None]], release: str) -> Iterator[Finding]:
@@ -42,7 +66,7 @@ def known_variants(explained: Sequence[tuple[Difference, Variant | None]], relea
     why = {variant.name: variant.why for _, variant in explained if variant}
     for difference, variant in explained:
         if variant is not None:
-            by_variant.setdefault(variant.name, []).append(_label(difference))
+            by_variant.setdefault(variant.name, []).append(label(difference))
     for name, labels in sorted(by_variant.items()):
         yield Finding(
             check="schema.known-variant",
@@ -56,49 +80,48 @@ def known_variants(explained: Sequence[tuple[Difference, Variant | None]], relea
         )
 
 
-def _finding(same: tuple[Difference, ...], release: str, steps: tuple[Step, ...]) -> Finding:
-    each = same[0]
-    label = _label(each)
+def _finding(
+    same: tuple[Difference, ...], release: str, steps: tuple[Step, ...], judgement: Judgement | None
+) -> Finding:
+    each, name = same[0], label(same[0])
     meaning = f"; pending {_join(steps)} works on it" if steps else "; no pending step touches it"
+    ask = f"Ask {judgement.own.owner}, whose it is, before the upgrade. " if judgement else ""
     return Finding(
-        check=f"schema.{_WORDS[each.change]}-{str(each.kind).replace(' ', '-')}",
+        check=_id(each),
         severity=Severity.WARNING,
         effect=Effect.DRIFT,
         certainty=Certainty.MAY if steps else Certainty.WILL,
-        object=label,
-        message=f"{each.kind} `{label}` {', '.join(_what(one, release) for one in same)}{meaning}",
-        keys=(label,),
+        object=name,
+        message=f"{each.kind} `{name}` {', '.join(_what(one, release) for one in same)}{meaning}",
+        keys=(name,),
         facts={
             "change": _WORDS[each.change], "kind": str(each.kind), "steps": [str(step) for step in steps],
             "differences": [{"attribute": d.attribute, "release": d.left, "database": d.right} for d in same],
         },
         evidence=_evidence(each),
-        remedy=_REMEDY[each.change],
+        remedy=ask + _REMEDY[each.change],
     )  # fmt: skip
 
 
+def _id(each: Difference) -> str:
+    return f"schema.{_WORDS.get(each.change, str(each.change))}-{str(each.kind).replace(' ', '-')}"
+
+
 def _note(each: Difference, release: str) -> Finding:
-    label = _label(each)
+    name = label(each)
     return Finding(
-        check=f"schema.{each.change}-{str(each.kind).replace(' ', '-')}",
+        check=_id(each),
         severity=Severity.NOTE,
         effect=Effect.ADVICE,
-        object=label,
-        message=f"{each.kind} `{label}` is as in {release} but for its {_only(each)}",
-        keys=(label,),
+        object=name,
+        message=f"{each.kind} `{name}` is as in {release} but for its {_only(each)}",
+        keys=(name,),
         facts={"change": str(each.change), "kind": str(each.kind), "release": each.left, "database": each.right},
     )
 
 
 def _only(each: Difference) -> str:
     return f"name, which is {each.left} there" if each.change is Change.RENAMED else "place"
-
-
-def _label(each: Difference) -> str:
-    """`volumes`, `volumes.site_pool`, or `volumes(a, b)` for a key that the server named."""
-    if each.kind is Kind.TABLE or each.table is None:
-        return each.name or str(each.kind)
-    return f"{each.table}.{each.name}" if each.name else f"{each.table}: {each.left or each.right}"
 
 
 def _what(each: Difference, release: str) -> str:
@@ -112,17 +135,6 @@ def _evidence(each: Difference) -> tuple[str, ...]:
     if each.change is Change.CHANGED or not text or each.kind is Kind.TABLE:
         return ()
     return (" ".join(text.split())[:200],)
-
-
-def _touching(each: Difference, pending: Sequence[StepFacts]) -> Iterator[Step]:
-    """The pending steps whose statements name this object, or its whole table where the table is what differs."""
-    for facts in pending:
-        for work in facts.work:
-            table = each.table or (each.name if each.kind is Kind.TABLE else None)
-            whole = each.kind is Kind.TABLE and work.action != "rows"
-            if work.table == table and (whole or (work.name == each.name and each.name)):
-                yield step_id(facts.repository, facts.number)
-                break
 
 
 def _join(steps: tuple[Step, ...]) -> str:

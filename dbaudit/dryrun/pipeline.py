@@ -66,7 +66,9 @@ def dry_run(request: Request, places: Places, environment: Mapping[str, str], wa
         check_direction(inspection, request.target)
         with _restored(request, inspection, places, watch) as copy:
             with reader(copy.server, copy.account, copy.database) as query:
-                prediction = predict(inspection, request.target, charset=request.database_charset, query=query)
+                prediction = predict(
+                    inspection, request.target, charset=request.database_charset, policy=request.policy, query=query
+                )
             ran = Rehearsal()
             if request.runner is not None:
                 ran = _rehearse(request, request.runner, inspection, copy, prediction, space, environment, watch)
@@ -143,7 +145,7 @@ def _aftermath(
         schema = read_live(connection, copy.database)
     reached = dict(inspection.standing.numbers)
     reached |= {step.repository: step.number for step in prediction.pending}
-    findings, skipped = schema_findings(service, request.target, reached, schema, ())
+    findings, skipped = schema_findings(service, request.target, reached, schema, (), request.policy)
     before = {(finding.check, finding.object) for finding in prediction.findings}
     return tuple(finding for finding in findings if (finding.check, finding.object) not in before), skipped
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from dbaudit.audit import audit, split
 from dbaudit.check import Audited, Query
+from dbaudit.comparison.policy import Policy
 from dbaudit.dryrun.drift import drift, known_variants
 from dbaudit.dryrun.inspection import Inspection, standing_findings
 from dbaudit.errors import UsageError
@@ -46,10 +47,13 @@ def check_direction(inspection: Inspection, target: Release) -> None:
         )
 
 
-def predict(inspection: Inspection, target: Release, *, charset: str | None, query: Query | None) -> Prediction:
+def predict(
+    inspection: Inspection, target: Release, *, charset: str | None, policy: Policy, query: Query | None
+) -> Prediction:
     """Everything that is told of an upgrade before it runs.
 
-    `charset` is the database's default where the dump does not tell it; `query` reads rows of the restored copy.
+    `charset` is the database's default where the dump does not tell it, `policy` says what is the site's own, `query`
+    reads rows of the restored copy.
     """
     service, numbers = inspection.standing.service, inspection.standing.numbers
     schema = inspection.schema
@@ -59,7 +63,7 @@ def predict(inspection: Inspection, target: Release, *, charset: str | None, que
     pending = _pending(inspection, target)
     findings = [*standing_findings(inspection)]
     if service is not None:
-        differs, unsaid = schema_findings(service, inspection.standing.release, numbers, schema, pending or ())
+        differs, unsaid = schema_findings(service, inspection.standing.release, numbers, schema, pending or (), policy)
         findings += differs
         skipped += unsaid
         audited = Audited(
@@ -72,7 +76,12 @@ def predict(inspection: Inspection, target: Release, *, charset: str | None, que
 
 
 def schema_findings(
-    service: str, at: Release | None, numbers: Mapping[str, int], schema: Schema, pending: tuple[StepFacts, ...]
+    service: str,
+    at: Release | None,
+    numbers: Mapping[str, int],
+    schema: Schema,
+    pending: tuple[StepFacts, ...],
+    policy: Policy,
 ) -> tuple[tuple[Finding, ...], tuple[Skipped, ...]]:
     """How a schema differs from the reference of its migration numbers, known variants left out."""
     standard = reference_at(service, numbers) if numbers else None
@@ -84,7 +93,7 @@ def schema_findings(
     plain = replace(standard, charset=None, collation=None)
     differences = explain(service, at, diff(plain, replace(schema, charset=None, collation=None)))
     real = [difference for difference, variant in differences if variant is None]
-    return (*drift(real, at.name, pending), *known_variants(differences, at.name)), ()
+    return (*drift(real, at.name, pending, schema, policy, service), *known_variants(differences, at.name)), ()
 
 
 def _pending(inspection: Inspection, target: Release) -> tuple[StepFacts, ...] | None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from dbaudit.comparison.policy import Policy
 from dbaudit.release import Release
 
 
@@ -30,7 +31,7 @@ class RunnerRequest:
 class Request:
     """A dry-run: the dump, the target release, where to restore and how to step.
 
-    `database_charset` answers what a dump without CREATE DATABASE does not tell.
+    `database_charset` answers what a dump without CREATE DATABASE does not tell; `policy` names what is the site's own.
     """
 
     operand: str
@@ -41,3 +42,4 @@ class Request:
     server_binary: Path | None = None
     runner: RunnerRequest | None = None
     workers: int = 2
+    policy: Policy = field(default_factory=Policy)

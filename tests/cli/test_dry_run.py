@@ -213,3 +213,18 @@ def test_help_imports_nothing_heavy(environment: dict[str, str]) -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_what_is_the_sites_own_is_a_note(dbaudit: Dbaudit, tmp_path: Path) -> None:
+    """dbaudit.toml in the working directory: a note while no pending step touches it, drift where one does."""
+    entry = '[[own]]\n{what}\nreason = "audit"\nowner = "storage team"\n'
+    (tmp_path / "dbaudit.toml").write_text(
+        entry.format(what='table = "site_*"') + entry.format(what='table = "volumes"\ncolumn = "bootable"')
+    )
+    report = dbaudit("dry-run", CINDER, "--to", "havana", "--format", "json").json
+    found = {(each["object"], each["effect"]): each for each in report["findings"]}
+    own = found["site_volume_audit", "advice"]
+    assert own["severity"] == "note"
+    assert "storage team" in own["message"]
+    assert [name for name, effect in found if effect == "drift"] == ["volumes.bootable"]
+    assert "Ask storage team" in found["volumes.bootable", "drift"]["remedy"]
