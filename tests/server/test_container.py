@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from dbaudit.server.place import Places
 from dbaudit.server.version import parse_version
 from tests.server.conftest import ROOT
 
-KNOWN = ("mariadb:10.11", "mysql:5.6", "mysql:8.0", "mysql:9.7", "mariadb:11.4")
+KNOWN = ("mariadb:10.11", "mysql:5.6", "mysql:8.0", "mysql:9", "mariadb:11.4")
 MAKES_ONE = """
 import os, sys
 from pathlib import Path
@@ -51,7 +52,7 @@ def image(engine: Any) -> str:
     tags = [tag for each in engine.images.list() for tag in each.tags]
     for known in KNOWN:
         for tag in tags:
-            if tag == known or tag.endswith(f"/{known}"):
+            if re.search(rf"(^|/){re.escape(known)}(\.|$)", tag):
                 return str(tag)
     pytest.skip(f"the container engine has none of the images {', '.join(KNOWN)}")
 
