@@ -131,6 +131,7 @@ class LiveData:
         """The values of these columns, row by row."""
         names = ", ".join(quoted(column) for column in columns)
         with self.connected() as connection, connection.cursor(pymysql.cursors.SSCursor) as cursor:
+            connection.decoders = {}  # text as the server writes it, as in a dump: no dates and durations of Python's
             cursor.execute(f"SELECT {names} FROM {quoted(table)}")
             yield from cursor
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 from dbaudit.comparison.side import Side
 from dbaudit.errors import DbauditError
 from dbaudit.schema.canon import canonical
+from dbaudit.schema.explicit import explicit_table
 from dbaudit.schema.render import render
-from dbaudit.schema.table_alter import explicit_table
 from dbaudit.schema.unified import sorted_keys
 
 HEADER = "Canonical schema, written by dbaudit snapshot: names that servers make and counters are left out."

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from alembic.operations import ops
 
 from dbaudit.schema import sqlalchemy_objects as objects
-from dbaudit.schema.alter import About, Act, Statement
 from dbaudit.schema.model import Column, Index, IndexKind, Table
+from dbaudit.schema.statement import About, Act, Statement
 from dbaudit.schema.table_alter import Clause
 
 _PARAMETER = re.compile(r"(?<![:\w\\]):(?=\w)")

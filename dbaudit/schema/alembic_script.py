@@ -13,9 +13,10 @@ from alembic.operations import ops
 from alembic.runtime.migration import MigrationContext
 
 from dbaudit.schema.alembic_operations import operations
-from dbaudit.schema.alter import Statement, alter
+from dbaudit.schema.alter import alter
 from dbaudit.schema.alter_script import MODE
 from dbaudit.schema.model import Schema
+from dbaudit.schema.statement import Statement
 
 _HEAD = '''"""{title}
 

@@ -7,11 +7,11 @@ here. Whether a statement may lose rows or values is said beside it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from enum import Enum
+from dataclasses import replace
 
 from dbaudit.schema.canon import canonical, canonical_table
 from dbaudit.schema.canon._charsets import default_collation
+from dbaudit.schema.explicit import explicit_table
 from dbaudit.schema.model import ForeignKey, Schema, Table
 from dbaudit.schema.render import (
     render_event,
@@ -21,43 +21,9 @@ from dbaudit.schema.render import (
     render_trigger,
     render_view,
 )
-from dbaudit.schema.table_alter import Clause, TableChange, explicit_table
+from dbaudit.schema.statement import About, Act, Statement
+from dbaudit.schema.table_alter import TableChange
 from dbaudit.schema.text import name
-
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """One statement without its delimiter; `loses` are sentences about what it may lose; `body` holds semicolons.
-
-    `possible` is False where it is no more than a remark about what cannot be written as a statement. `about` is what
-    it does in the terms of the model, where that has a form.
-    """
-
-    sql: str
-    loses: tuple[str, ...] = ()
-    body: bool = False
-    possible: bool = True
-    about: About | None = None
-
-
-class Act(Enum):
-    """What a statement does, for those who write it in another language than SQL."""
-
-    CREATE_TABLE = "create table"
-    DROP_TABLE = "drop table"
-    ADD_KEY = "add key"
-    DROP_KEY = "drop key"
-    ALTER_TABLE = "alter table"
-
-
-@dataclass(frozen=True, slots=True)
-class About:
-    """The act, its table, and the key or the clauses that it is about."""
-
-    act: Act
-    table: Table
-    key: ForeignKey | None = None
-    clauses: tuple[Clause, ...] = ()
 
 
 def alter(left: Schema, right: Schema) -> tuple[Statement, ...]:
@@ -151,9 +117,9 @@ class _Plan:
         for name_, columns in ((table, key.columns), (key.referred_table, key.referred_columns)):
             change = self._changes.get(name_)
             wanted = {column.lower() for column in columns}
-            for clause in change.clauses if change else ():
-                if wanted & {column.lower() for column in clause.columns}:
-                    found.extend(clause.loses)
+            for clauses, losing in change.statements if change else ():
+                if losing and any(wanted & {column.lower() for column in clause.columns} for clause in clauses):
+                    found.extend(each for clause in clauses for each in clause.loses)
         return tuple(dict.fromkeys(found))
 
     def _held_by(self, old: Table, key: ForeignKey, new: Table) -> tuple[str, ...]:

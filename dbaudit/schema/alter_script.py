@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from dbaudit.schema.alter import Statement, alter
+from dbaudit.schema.alter import alter
 from dbaudit.schema.model import Schema
+from dbaudit.schema.statement import Statement
 
 # Strict, and zero dates in defaults as old schemas have them; no ANSI_QUOTES.
 MODE = "STRICT_TRANS_TABLES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION"

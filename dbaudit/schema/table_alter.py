@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from dbaudit.schema.canon import canonical_table
-from dbaudit.schema.canon._charsets import of_column, of_table
+from dbaudit.schema.canon._charsets import of_column
+from dbaudit.schema.explicit import explicit
 from dbaudit.schema.loss import is_text, losses
 from dbaudit.schema.model import CheckConstraint, Column, Index, IndexKind, Table
 from dbaudit.schema.render import render_check, render_column, render_index
@@ -216,27 +217,6 @@ def _same(one: Index, two: Index) -> bool:
 
 def _entangled(column: Column) -> bool:
     return column.auto_increment or column.generated is not None
-
-
-def explicit(table: Table, column: Column) -> Column:
-    """The column with its charset and collation spelled out: what a server takes for them differs by version."""
-    if not is_text(column):
-        return column
-    charset, collation = of_column(table, column)
-    if column.charset is not None or column.collation is not None:
-        return replace(column, charset=column.charset or charset, collation=column.collation or collation)
-    return replace(column, charset=table.charset or charset, collation=table.collation or collation)
-
-
-def explicit_table(table: Table) -> Table:
-    """The table with all charsets and collations spelled out."""
-    charset, collation = of_table(table)
-    return replace(
-        table,
-        charset=table.charset or charset,
-        collation=table.collation or collation,
-        columns=tuple(explicit(table, column) if column.charset else column for column in table.columns),
-    )
 
 
 def _longest_common(one: list[str], two: list[str]) -> set[str]:

@@ -223,7 +223,11 @@ def engine(dice: random.Random, schema: Schema) -> Schema | None:
     table = _table(dice, schema)
     referred = {key.referred_table for each in schema.tables.values() for key in each.foreign_keys}
     narrow = {column.name for column in table.columns if _is(column, "int")}
-    if table.foreign_keys or table.name in referred or not all(narrow.issuperset(each.columns) for each in table.indexes):
+    if (
+        table.foreign_keys
+        or table.name in referred
+        or not all(narrow.issuperset(each.columns) for each in table.indexes)
+    ):
         return None  # MyISAM has no foreign keys, and no room for long keys
     return _with(schema, replace(table, engine="MyISAM"))
 

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import itertools
+import random
+import shutil
+import subprocess
 
 import pymysql
 import pytest
 
 from dbaudit.migration.catalogue import reference
 from dbaudit.release import release
-from dbaudit.schema.alter import Statement, alter
-from dbaudit.schema.alter_script import MODE
+from dbaudit.schema.alter import alter
+from dbaudit.schema.alter_script import MODE, script
 from dbaudit.schema.diff import diff
+from dbaudit.schema.loss import fits
 from dbaudit.schema.model import Schema
 from dbaudit.schema.read import read_live
+from dbaudit.schema.statement import Statement
 from dbaudit.server.server import Server
-from tests.schema.mutations import NEWER, mutants
+from tests.schema.mutations import NEWER, check, computed_column, event, mutants, routine, trigger, view
 
 SERVICES = ("keystone", "cinder", "nova", "glance")
 RELEASES = ("grizzly", "havana", "icehouse", "juno", "kilo")
@@ -82,3 +87,72 @@ def test_each_of_many_changes_is_made_and_taken_back(server: Server, schema_name
         assert diff(base, mutant), "a change that is none"
         turn(server, schema_name, mutant)
         turn(server, schema_name, base)
+
+
+@pytest.mark.parametrize(("service", "old", "new"), STEPS)
+def test_without_what_loses_data_the_rest_applies(
+    server: Server, schema_name: str, service: str, old: str, new: str
+) -> None:
+    before, after = shipped(service, old), shipped(service, new)
+    load(server, before, schema_name)
+    for two in (after, before):
+        run(server, schema_name, tuple(each for each in alter(live(server, schema_name), two) if not each.loses))
+        rest = [each for each in alter(live(server, schema_name), two) if not each.loses]
+        assert rest == []
+        turn(server, schema_name, two)
+
+
+CLIENT = shutil.which("mariadb") or shutil.which("mysql")
+
+
+@pytest.mark.server("mariadb")
+@pytest.mark.skipif(CLIENT is None, reason="there is no mysql client here")
+def test_the_script_runs_in_the_client_and_so_does_its_way_back(server: Server, schema_name: str) -> None:
+    before, after = shipped("keystone", "juno"), shipped("keystone", "kilo")
+    dice = random.Random(1)
+    for change in (trigger, routine, event, view, computed_column, check):
+        after = change(dice, after) or after
+    load(server, before, schema_name)
+    text = script(before, after, ("juno", "kilo"), allow_loss=True)
+    forward, _, back = text.partition("-- The way back")
+    back = "".join(f"{line.removeprefix('--').removeprefix(' ')}\n" for line in back.splitlines()[2:])
+    for sql, goal in ((forward, after), (back, before)):
+        client(server, schema_name, sql)
+        assert diff(live(server, schema_name), goal) == (), sql
+
+
+def client(server: Server, database: str, sql: str) -> None:
+    account = server._endpoint.admin
+    words = [str(CLIENT), "--no-defaults", f"--user={account.user}", f"--socket={server.socket}", database]
+    done = subprocess.run(
+        words, input=sql.encode(), env={"MYSQL_PWD": account.password}, capture_output=True, check=False
+    )
+    assert done.returncode == 0, f"{done.stderr.decode()}\n{sql}"
+
+
+def test_what_loses_data_is_marked_and_commented_out() -> None:
+    before, after = shipped("nova", "havana"), shipped("nova", "icehouse")
+    text = script(before, after, ("a", "b"))
+    assert "\n-- loses data: drops table dump_migrations with its rows\n-- DROP TABLE `dump_migrations`;\n" in text
+    assert "commented out; --allow-loss writes them as statements." in text
+    assert "\nDROP TABLE `dump_migrations`;\n" in script(before, after, ("a", "b"), allow_loss=True)
+    assert script(before, before, ("a", "b")) == "-- From a to b.\n-- Nothing differs.\n"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fit"),
+    [
+        ("int(11)", "bigint(20)", True), ("bigint(20)", "int(11)", False), ("int(10) unsigned", "int(11)", False),
+        ("int(10) unsigned", "bigint(20)", True), ("varchar(9)", "varchar(10)", True),
+        ("varchar(10)", "varchar(9)", False),
+        ("varchar(255)", "text", True), ("text", "varchar(255)", False), ("text", "mediumtext", True),
+        ("char(9)", "varchar(9)", True), ("varchar(9)", "char(9)", False), ("longtext", "text", False),
+        ("enum('a','b')", "enum('a','b','c')", True), ("enum('a','b')", "enum('b','a')", False),
+        ("decimal(9,2)", "decimal(10,2)", True), ("decimal(9,2)", "decimal(10,4)", False),
+        ("datetime(6)", "datetime", False),
+        ("datetime", "datetime(6)", True), ("varchar(9)", "int(11)", False), ("float", "double", False),
+        ("tinyint(1)", "int", True), ("varchar(20000)", "text", False),
+    ],
+)  # fmt: skip
+def test_which_types_hold_which(old: str, new: str, fit: bool) -> None:
+    assert fits(old, new) is fit

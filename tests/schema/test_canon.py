@@ -165,6 +165,9 @@ EXPRESSIONS = [
     ("(case when (`a` > 1) then 'x' else 'y' end)", "case when `a` > 1 then 'x' else 'y' end"),
     ("lower(`a`)", "lcase(`a`)"),
     ("regexp_like(`a`,'^x')", "`a` regexp '^x'"),
+    ("((0 <> `a`) and (`b` = true))", "`a` <> 0 and `b` = 1"),
+    ("((`d` + interval 1 day) > `d`)", "`d` + interval 1 day > `d`"),
+    ("((`s` collate utf8mb4_bin) = 'x')", "`s` collate utf8mb4_bin = 'x'"),
     ("((`a` between 1 and 2) and (`b` is not null))", "`a` between 1 and 2 and `b` is not null"),
 ]
 
@@ -178,7 +181,7 @@ def test_brackets_that_precedence_makes_superfluous(mysql: str, mariadb: str) ->
 def test_brackets_that_mean_something_are_kept() -> None:
     pairs = [("(a or b) and c", "a or b and c"), ("a - (b - c)", "a - b - c"), ("not (a or b)", "not a or b")]
     assert all(bracketed(one) != bracketed(two) for one, two in pairs)
-    assert bracketed("a > interval 1 day") is None
+    assert bracketed("a like 'x' escape '|'") is None
 
 
 def test_a_table_of_mysql_5_6_and_the_same_in_mariadb() -> None:

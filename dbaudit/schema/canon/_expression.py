@@ -27,6 +27,7 @@ _NOT, _COMPARE, _SIGN = 4, 5, 12
 _ONE = {"||": "or", "&&": "and", "!=": "<>", "rlike": "regexp", "mod": "%"}
 # The same function under the names that MySQL and MariaDB print.
 _FUNCTIONS = {"lcase": "lower", "ucase": "upper", "octet_length": "length", "character_length": "char_length"}
+_CONSTANTS = {"true": "1", "false": "0"}
 _STOPS = {"and", "or", "xor", "then", "when", "else", "end", "as", "from", "using", "between", "in", "is"}
 
 
@@ -131,6 +132,8 @@ class _Reader:
             inside = self._expression(0)
             self._take(")")
             return inside
+        if word == "interval" and self._peek(1) != "(":
+            return f"{self._take()} {self._expression(_SIGN)} {self._take()}"
         return self._case() if word == "case" else self._value()
 
     def _case(self) -> str:
@@ -144,6 +147,7 @@ class _Reader:
         if kind == "mark" or text in _STOPS:
             raise _Unknown
         self._at += 1
+        text = _CONSTANTS.get(text, text) if kind == "word" else text
         if kind == "word" and self._peek() == "(":
             if text in ("cast", "convert"):
                 return self._cast(text)
@@ -169,6 +173,8 @@ def _join(left: str, word: str, right: str) -> str:
     """A binary expression in brackets; chains of AND and of OR are one list. MySQL prints REGEXP as a function."""
     if word == "regexp":
         return f"regexp_like({_bare(left)},{_bare(right)})"
+    if word in ("=", "<>", "<=>") and left.isdigit() and not right.isdigit():
+        left, right = right, left  # MySQL prints `0 <> a` for a number that is used as a truth
     if word in ("and", "or"):
         return f"({_chain(left, word)} {word} {_chain(right, word)})"
     return f"({left} {word} {right})"
