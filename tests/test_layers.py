@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 LAYERS = (
-    ("cli", "__main__"),
+    ("cli", "__main__", "testing"),
     ("report",),
     ("dryrun", "comparison"),
     ("proof",),
