@@ -6,10 +6,13 @@ import itertools
 import random
 import shutil
 import subprocess
+from pathlib import Path
 
 import pymysql
 import pytest
 
+from dbaudit.dump.index import read_layout
+from dbaudit.dump.source import open_dump
 from dbaudit.migration.catalogue import reference
 from dbaudit.release import release
 from dbaudit.schema.alter import alter
@@ -17,7 +20,7 @@ from dbaudit.schema.alter_script import MODE, script
 from dbaudit.schema.diff import diff
 from dbaudit.schema.loss import fits
 from dbaudit.schema.model import Schema
-from dbaudit.schema.read import read_live
+from dbaudit.schema.read import read_live, read_schema
 from dbaudit.schema.statement import Statement
 from dbaudit.server.server import Server
 from tests.schema.mutations import NEWER, check, computed_column, event, mutants, routine, trigger, view
@@ -156,3 +159,23 @@ def test_what_loses_data_is_marked_and_commented_out() -> None:
 )  # fmt: skip
 def test_which_types_hold_which(old: str, new: str, fit: bool) -> None:
     assert fits(old, new) is fit
+
+
+LOCAL = (
+    "cinder-backport", "cinder-latin1", "cinder-never", "keystone-benign", "keystone-clash-index", "nova-archived-bdm",
+    "nova-dups", "nova-mixed-benign", "nova-netdb",
+)  # fmt: skip
+
+
+@pytest.mark.server("mariadb")
+@pytest.mark.parametrize("variant", LOCAL)
+def test_a_sites_database_becomes_its_release_and_itself_again(
+    corpus: Path, server: Server, schema_name: str, variant: str
+) -> None:
+    dump = corpus / "local" / f"{variant}-grizzly.sql.gz"
+    entry = read_layout(open_dump(str(dump), dump.parent)).database(None)
+    theirs = read_schema(None, "utf8", None, [table.create for table in entry.tables])
+    load(server, theirs, schema_name)
+    assert diff(live(server, schema_name), theirs) == ()
+    turn(server, schema_name, shipped(variant.partition("-")[0], "grizzly"))
+    turn(server, schema_name, theirs)
