@@ -98,6 +98,7 @@ def _table(table: TableProfile) -> dict[str, Any]:
         "columns": [asdict(column) for column in table.columns],
         "soft": [table.soft.live, table.soft.deleted, table.soft.unknown] if table.soft else None,
         "references": [asdict(each) for each in table.references],
+        "indexed": list(table.indexed),
         "uniques": [list(each) for each in table.uniques],
         "rows": None if rows is None else {
             "identity": list(rows.identity), "keys": list(rows.keys), "names": list(rows.names),
@@ -140,6 +141,7 @@ def _read_table(name: str, data: Mapping[str, Any]) -> TableProfile:
             Reference(tuple(each["columns"]), each["table"], tuple(each["referred"]), each["cascades"])
             for each in data["references"]
         ),
+        indexed=tuple(data["indexed"]),
         uniques=tuple(tuple(each) for each in data["uniques"]),
         rows=None if rows is None else Rows(
             tuple(rows["identity"]), tuple(rows["keys"]), tuple(rows["names"]),

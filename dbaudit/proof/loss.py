@@ -77,7 +77,7 @@ class Loss:
             confirmed=True,
             expected=self.expected,
             count=self.count,
-            keys=tuple(dict.fromkeys(self.names))[:KEYS_SHOWN],
+            keys=tuple(sorted(set(self.names)))[:KEYS_SHOWN],
             facts={"class": self.number, **self.facts},
             evidence=self.evidence,
             remedy=kind.remedy,

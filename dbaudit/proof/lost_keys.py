@@ -26,11 +26,13 @@ def _exact(column: ColumnProfile) -> bool:
 
 
 def _keys_with(table: TableChange, column: str) -> tuple[tuple[str, ...], ...]:
-    """The shortest unique key with the column, before or after; without any, the column by itself."""
+    """The shortest unique key with the column; the column by itself where only an index begins with it."""
     found = [key for key in (*table.before.uniques, *table.after.uniques) if column in key]
     known = table.rows[0].tokens if table.rows else {}
     fitting = [key for key in found if all(name in known for name in key)]
-    return (min(fitting, key=len),) if fitting else ()
+    if fitting:
+        return (min(fitting, key=len),)
+    return ((column,),) if column in table.before.indexed else ()
 
 
 def _equal(table: TableChange, column: ColumnProfile, unique: tuple[str, ...]) -> Iterator[Loss]:

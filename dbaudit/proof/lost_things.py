@@ -58,11 +58,11 @@ def _changed(change: Change, kind: ThingKind, old: Mapping[str, Item], new: Mapp
     for (place, name), digests in sorted(bad.items()):
         became = {new[digest].fields[name] for digest in digests}
         every = {item.fields.get(name) for item in new.values()}
-        was = {old[digest].fields[name] for digest in digests}
+        different = len({item.fields.get(name) for item in old.values()}) > 1
         held = [each for each in kind.columns(place, name) if _has(change.before, *each)]
         if any(_has(change.after, *each) and not change.covered(*each) for each in held):
             continue  # in its old place a value may be changed; what shows damage is found there
-        number = 18 if len(became) == 1 == len(every) and len(was | became) > 2 else 14
+        number = 18 if different and len(became) == len(every) == 1 else 14
         label = ".".join(held[0]) if held else place
         designed = kind.designed.get(label)
         yield Loss(

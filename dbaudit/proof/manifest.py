@@ -67,7 +67,10 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class TableProfile:
-    """A table. `rows` is None where it has more rows than are kept one by one: then only sums can be compared."""
+    """A table. `rows` is None where it has more rows than are kept one by one: then only sums can be compared.
+
+    `uniques` are the columns of primary and unique keys, `indexed` the first column of each index.
+    """
 
     name: str
     count: int
@@ -77,6 +80,7 @@ class TableProfile:
     soft: SoftDeleted | None = None
     references: tuple[Reference, ...] = ()
     uniques: tuple[tuple[str, ...], ...] = ()
+    indexed: tuple[str, ...] = ()
     rows: Rows | None = None
 
     def column(self, name: str) -> ColumnProfile | None:

@@ -39,11 +39,11 @@ class Place:
     """
 
     operand: str
-    at: str | None = None
     service: str | None = None
     release: str | None = None
     versions: Mapping[str, int | str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    at: str | None = None
 
 
 def new_key() -> bytes:

@@ -57,6 +57,7 @@ def table_profile(connection: Connection, table: Table, counter: int | None, rea
             Reference(key.columns, key.referred_table, key.referred_columns, (key.on_delete or "") == "CASCADE")
             for key in table.foreign_keys
         ),
+        indexed=tuple(dict.fromkeys(index.columns[0] for index in table.indexes if index.columns)),
         uniques=tuple(index.columns for index in table.indexes if index.unique and index.columns),
         rows=_rows(connection, table, identity, reading) if count <= reading.rows_kept else None,
     )
@@ -80,12 +81,12 @@ def _sums(connection: Connection, table: Table, identity: Sequence[str], key: by
     bound = [canonical(column) for name in identity if (column := table.column(name))]
     row = "CONCAT_WS('.', " + ", ".join(f"IFNULL(HEX({each}), 'N')" for each in bound) + ")"
     secret = f"'{key.hex()}'"
-    whole = ", ".join(f"IFNULL(MD5({canonical(column)}), 'N')" for column in table.columns)
-    wanted = ["COUNT(*)", *_halves(f"MD5(CONCAT({secret}, CONCAT_WS(',', {whole})))")]
+    whole = ", ".join(f"IFNULL({_hash(canonical(column))}, 'N')" for column in table.columns)
+    wanted = ["COUNT(*)", *_halves(f"CONCAT({secret}, CONCAT_WS(',', {whole}))")]
     for column in table.columns:
         value = f"CAST({canonical(column)} AS BINARY)"
         wanted.append(f"SUM({quoted(column.name)} IS NULL)")
-        wanted += _halves(f"MD5(CONCAT({secret}, {row}, ':', {value}))")
+        wanted += _halves(f"CONCAT({secret}, {row}, ':', {value})")
         wanted += _extremes(column)
     if table.column("deleted"):
         deleted = f"CAST({canonical(_known(table, 'deleted'))} AS BINARY)"
@@ -95,8 +96,13 @@ def _sums(connection: Connection, table: Table, identity: Sequence[str], key: by
         return [_text(value) for value in cursor.fetchone() or ()]
 
 
-def _halves(hash_: str) -> list[str]:
-    first, second = (f"CAST(CONV({side}({hash_}, 16), 16, 10) AS UNSIGNED)" for side in ("LEFT", "RIGHT"))
+def _hash(value: str) -> str:
+    """SQL of a hash. Not MD5: MySQL from 9.6 on has none."""
+    return f"SHA2({value}, 256)"
+
+
+def _halves(value: str) -> list[str]:
+    first, second = (f"CAST(CONV({side}({_hash(value)}, 16), 16, 10) AS UNSIGNED)" for side in ("LEFT", "RIGHT"))
     return [f"SUM({first})", f"BIT_XOR({second})"]
 
 
