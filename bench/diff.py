@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
+from dbaudit.comparison import lenient
 from dbaudit.comparison.compare import compare
 from dbaudit.comparison.operand import Reading, read_operand
 from dbaudit.migration import catalogue
@@ -41,8 +42,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o711)  # a private server does not run as root
         files = [Path(folder) / name for name in ("one.sql", "two.sql")]
-        for file in files:
-            file.write_text(render(schema))
+        files[0].write_text(render(schema))
+        # As MariaDB spells it, so that no table is word for word the same.
+        newer = render(schema).replace("CHARSET=utf8\n", "CHARSET=utf8mb3 COLLATE=utf8mb3_general_ci\n")
+        files[1].write_text(newer.replace("CHARSET=utf8;", "CHARSET=utf8mb3 COLLATE=utf8mb3_general_ci;"))
         ours = best(lambda: dumps(files[0], files[1]))
         theirs = best_of_alembic(schema, Path(folder))
     print(f"nova Kilo, {len(schema.tables)} tables, best of {TIMES}")
@@ -65,6 +68,7 @@ def best(work: Callable[[], None]) -> float:
 def dumps(one: Path, two: Path) -> None:
     """What the command does after it has started; nothing is remembered from the run before."""
     canon.canonical_table.cache_clear()
+    lenient.read_once.cache_clear()
     found = compare(*(read_operand(str(file), Reading(file.parent)) for file in (one, two)))
     assert not found.judged and len(found.left.schema.tables) > 100
 

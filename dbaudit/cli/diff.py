@@ -31,23 +31,28 @@ def command(
     sql: Sql = False,
     alembic: Alembic = False,
     allow_loss: AllowLoss = False,
+    pack: options.Pack = None,
     format: options.Format = None,
     output: options.Output = None,
     quiet: options.Quiet = False,
 ) -> int:
     """Compare two schemas. Exits 0 where nothing but notes is left, else 1."""
+    from dbaudit import packs
     from dbaudit.cli import places
     from dbaudit.comparison.compare import Wishes, compare
+    from dbaudit.comparison.findings import result
     from dbaudit.release import release
     from dbaudit.report import schema_diff
     from dbaudit.report.write import destinations
 
     where = destinations(format or [], output)
+    for folder in pack or []:
+        packs.add(folder)
     form = schema_diff.form(unified=unified, sql=sql, alembic=alembic, formats=format or [])
     wishes = Wishes(operands.policy(policy), release(to) if to else None, show_normalised)
     with operands.read((left, right), database or [], defaults_file, ask_password, quiet) as (one, two):
         comparison = compare(one, two, wishes)
     if form is not None:
         schema_diff.save(schema_diff.written(form, comparison, allow_loss=allow_loss), output)
-        return int(bool(comparison.different))
+        return result(comparison).exit
     return schema_diff.write(comparison, where, width=places.width(), colour=places.colour()).exit

@@ -30,6 +30,10 @@ _CHANGE = re.compile(
     rb"(?:" + IDENT + rb"\s*\.\s*)?(?P<table>" + IDENT + rb")(?P<rest>.{0,80})",
     re.I | re.S,
 )  # fmt: skip
+# The first words of such statements, and of those that define a table: the rest need no closer look.
+_WORTH_A_LOOK = re.compile(
+    rb"\s*(?:/\*M?!\d*\s*)?(?:ALTER|RENAME|DROP\s+INDEX|CREATE\s+(?:TABLE|INDEX|UNIQUE|FULLTEXT|SPATIAL))\b", re.I
+)
 # What changes no definition: mysqldump brackets rows with the first, others set the counter.
 _IDLE = re.compile(rb"\s*(?:(?:DISABLE|ENABLE)\s+KEYS|AUTO_INCREMENT\s*=?\s*\d+|DISCARD\s|IMPORT\s)\s*;?\s*\Z", re.I)
 _CHARSET = re.compile(rb"-- default character set of the database: (\w+)(?: COLLATE (\w+))?")
@@ -59,6 +63,7 @@ class _Pass:
         self.defect = ""
         self.later: list[_Later] = []
         self.charset: tuple[str | None, str | None] = (None, None)
+        self._is_folder = len(dump.parts) > 1 and not dump.mydumper
         self._created: set[str] = set()
 
     def run(self, watch: Watch) -> DumpIndex:
@@ -105,8 +110,10 @@ class _Pass:
             self.charset = match[1].decode(), match[2].decode() if match[2] else None
 
     def _listen(self, item: Statement) -> None:
+        if not _WORTH_A_LOOK.match(item.text) or (not self._is_folder and item.text[:12].upper() == b"CREATE TABLE"):
+            return
         sql = unwrap(item.text[:4096])
-        if len(self.dump.parts) > 1 and not self.dump.mydumper and (created := _CREATE.match(sql)):
+        if created := _CREATE.match(sql) if self._is_folder else None:
             name = bare_name(created["table"])
             if name in self._created:
                 self.later.append(_Later(name, item.start, "a second CREATE TABLE, in another file"))

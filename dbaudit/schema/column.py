@@ -10,7 +10,7 @@ model is reported.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from dbaudit.schema.model import Column
 from dbaudit.schema.text import IDENTIFIER, STRING, balanced, quote, unquote
@@ -74,7 +74,7 @@ def read_column(line: str) -> ColumnLine:
             break
         kind = match.lastgroup or ""
         position = _take(line, match, kind, fields, checks)
-    column = replace(Column(unquote(head["name"]), _type(head["type"])), **fields)  # type: ignore[arg-type]
+    column = Column(unquote(head["name"]), _type(head["type"]), **fields)  # type: ignore[arg-type]
     return ColumnLine(column, tuple(checks), line[position:].strip() or None)
 
 
