@@ -119,7 +119,7 @@ def test_a_snapshot_reads_back_and_is_the_same_again(dbaudit: Dbaudit, tmp_path:
 def test_what_cannot_be_read_is_no_pass(dbaudit: Dbaudit, tmp_path: Path) -> None:
     (tmp_path / "x.sql").write_text("CREATE TABLE `t` (\n  `a` int(11),\n  nonsense\n) ENGINE=InnoDB;\n")
     ran = dbaudit("diff", "x.sql", "x.sql")
-    assert ran.code == 1 and "table `t`: cannot represent: nonsense (left side): x.sql, line 3, byte 35" in ran.out
+    assert ran.code == 1 and "table `t`: cannot represent: nonsense (left side): x.sql, line 3, byte 36" in ran.out
     assert dbaudit("diff", "x.sql", "x.sql", "--sql").code == 1
     refused = dbaudit("snapshot", "x.sql")
     assert refused.code == 66 and "line 3" in refused.err
