@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a statement a line
 """The nineteen losses committed on purpose, each with its harmless twin, as SQL. `{tail}` ends a CREATE TABLE."""
 
 from __future__ import annotations
