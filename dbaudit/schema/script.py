@@ -11,6 +11,7 @@ from dbaudit.schema.model import Schema
 from dbaudit.schema.read import Definitions, read_schema
 
 _CHARSET = re.compile(r"^-- default character set of the database: (\w+)(?: COLLATE (\w+))?$", re.MULTILINE)
+_KIND = re.compile(r"CREATE (?:ALGORITHM=\w+ )?(?:SQL SECURITY \w+ )?(\w+)")
 _END = re.compile(r";;?\n(?=\n|CREATE |DELIMITER )")
 
 
@@ -23,8 +24,8 @@ def read_script(text: str) -> Schema:
     for statement in statements:
         statement = statement.removeprefix("DELIMITER ;;\n")
         if statement.startswith("CREATE "):
-            kind = statement.split(None, 2)[1]
-            of.get(kind, routines).append(statement)
+            match = _KIND.match(statement)
+            of.get(match[1] if match else "", routines).append(statement)
     return read_schema(
         None,
         charset[1] if charset else None,
