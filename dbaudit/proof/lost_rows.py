@@ -46,7 +46,7 @@ def _gone(change: Change, table: TableChange, number: int, places: list[int], fa
     return Loss(
         number, name, f"{len(places):,} of {table.before.count:,} row(s) of `{name}` are {_WHY[number]}", len(places),
         tuple(rows.names[i] for i in places), tuple(rows.keys[i] for i in places),
-        expected=step is not None and number == 3, step=step, facts=facts,
+        expected=name in change.design.deletes and number == 3, step=step, facts=facts,
         evidence=tuple(f"{count} of them are in `{other}` now" for other, count in found if count),
     )  # fmt: skip
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
-from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
+from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal, localcontext
 
 from dbaudit.proof.change import Change, TableChange
 from dbaudit.proof.loss import Loss
@@ -101,7 +101,8 @@ def _cell(own: ColumnProfile, other: ColumnProfile, before: Token, after: Token)
     if hashed:
         return _text(read_text(before), read_text(after), other)
     judge = _JUDGES.get((own.kind, other.kind))
-    return judge(own, other, before, after) if judge else None
+    with localcontext(prec=400):  # as many digits as a DOUBLE can have before its point
+        return judge(own, other, before, after) if judge else None
 
 
 def _text(before: Text, after: Text, other: ColumnProfile) -> int | None:
@@ -128,7 +129,7 @@ def _number(own: ColumnProfile, other: ColumnProfile, before: str, after: str) -
         return 6
     if new in edges and abs(new) < abs(old):
         return 5
-    digits = Decimal(1).scaleb(int(new.as_tuple().exponent)) if isinstance(new.as_tuple().exponent, int) else Decimal(1)
+    digits = Decimal(1).scaleb(min(int(new.as_tuple().exponent), 0))
     rounded = {old.quantize(unit, way) for unit in (digits, Decimal(1)) for way in (ROUND_HALF_UP, ROUND_DOWN)}
     if own.type != other.type and new in rounded:
         return 5

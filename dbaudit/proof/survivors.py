@@ -58,16 +58,17 @@ class Encoding:
     where: Mapping[str, frozenset[str | None]] = field(default_factory=dict)
     each: Each | None = None
     needs: tuple[str, ...] = ()
+    given: tuple[Source, ...] = ()
 
     def usable(self, table: Table) -> bool:
         """Whether the table has what finds and names the things."""
-        needed = [source.column for source in (*self.key, *self.name)]
+        needed = [source.column for source in (*self.key, *self.name, *self.given)]
         needed += [*self.where, *self.needs, self.each.column if self.each else None]
         return all(name is None or table.column(name) for name in needed)
 
     def columns(self, table: Table) -> tuple[str, ...]:
         """The columns that are read, `deleted` among them."""
-        wanted = [source.column for source in (*self.key, *self.name)]
+        wanted = [source.column for source in (*self.key, *self.name, *self.given)]
         wanted += [source.column for sources in self.fields.values() for source in sources]
         wanted += [*self.where, self.each.column if self.each else None, "deleted"]
         return tuple(dict.fromkeys(name for name in wanted if name is not None and table.column(name)))
@@ -78,7 +79,7 @@ class Encoding:
             return
         for entry in self.each.entries(row) if self.each else (None,):
             natural = [source.value(row, entry) for source in self.key]
-            if any(part is None for part in natural):
+            if None in (*natural, *(source.value(row, entry) for source in self.given)):
                 continue
             found = {
                 name: tuple(source for source in sources if source.column is None or source.column in row)
@@ -180,6 +181,7 @@ def _encoding(data: Mapping[str, Any]) -> Encoding:
         where={column: frozenset(values) for column, values in data.get("where", {}).items()},
         each=each,
         needs=tuple(data.get("needs", ())),
+        given=_sources(data.get("given", ())),
     )
 
 

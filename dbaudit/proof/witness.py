@@ -1,5 +1,6 @@
 """Watch a migration step by step: a manifest before, one after each step that shall be watched, and who is to blame.
 
+Each step must be looked at, or else a loss is blamed on the next one that was: use `now` where only the end counts.
 What counts is what was lost from the first manifest to the last: a value that one step takes away and a later one
 brings to its new place is not lost. Each loss is blamed on the step after which it was first seen.
 """
@@ -51,13 +52,17 @@ class Witness:
 
     def after(self, step: Step) -> Comparison:
         """Look at the database after a step: what is lost up to now. Costs one reading of every table."""
+        found = self.now()
+        self._seen.append(Seen(step, found))
+        return found
+
+    def now(self) -> Comparison:
+        """What is lost up to now. A step is named only where the catalogue has a single one that can have done it."""
         self._connection.ping(reconnect=True)
         self.last = measure(
             self._connection, self._database, self._place, self._survivors, like=self.before, watch=self._watch
         )
-        found = compare(self.before, self.last, survivors=self._survivors, design=self._design)
-        self._seen.append(Seen(step, found))
-        return found
+        return compare(self.before, self.last, survivors=self._survivors, design=self._design)
 
     def conclude(self) -> Comparison:
         """What is lost since the beginning, after the last step that was looked at, each loss with its step."""
