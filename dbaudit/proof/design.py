@@ -13,11 +13,16 @@ from dbaudit.migration.steps import StepFacts
 
 @dataclass(frozen=True, slots=True)
 class Design:
-    """Steps by what they drop (`table`, `table.column`), and by the table whose rows they delete or change."""
+    """Steps by what they drop (`table`, `table.column`), and by the table whose rows they delete or change.
+
+    `uniques` are those by the table that gets a unique key, where duplicates, if there are some, are deleted or
+    soft-deleted first.
+    """
 
     drops: Mapping[str, Step] = field(default_factory=dict)
     deletes: Mapping[str, tuple[Step, ...]] = field(default_factory=dict)
     updates: Mapping[str, tuple[Step, ...]] = field(default_factory=dict)
+    uniques: Mapping[str, tuple[Step, ...]] = field(default_factory=dict)
 
     def deleting(self, table: str) -> Step | None:
         """The step that deletes rows of a table, where it is one."""
@@ -25,7 +30,7 @@ class Design:
 
     def updating(self, table: str) -> Step | None:
         """The step that changes rows of a table, where it is one."""
-        return _only(self.updates.get(table, ()))
+        return _only(self.updates.get(table, ())) or _only(self.uniques.get(table, ()))
 
 
 def _only(steps: tuple[Step, ...]) -> Step | None:
@@ -37,8 +42,12 @@ def design_of(steps: Iterable[StepFacts]) -> Design:
     drops: dict[str, Step] = {}
     deletes: dict[str, list[Step]] = {}
     updates: dict[str, list[Step]] = {}
+    uniques: dict[str, list[Step]] = {}
     for facts in steps:
         at = step(facts.repository, facts.number)
+        for added in facts.indexes_added:
+            if added.index.unique and facts.rows.writes and at not in uniques.setdefault(added.table, []):
+                uniques[added.table].append(at)
         drops |= dict.fromkeys(facts.tables_dropped, at)
         drops |= {f"{dropped.table}.{dropped.column.name}": at for dropped in facts.columns_dropped}
         for work in facts.work:
@@ -46,7 +55,8 @@ def design_of(steps: Iterable[StepFacts]) -> Design:
                 of = deletes if work.what == "delete" else updates
                 if at not in of.setdefault(work.table, []):
                     of[work.table].append(at)
-    return Design(drops, {k: tuple(v) for k, v in deletes.items()}, {k: tuple(v) for k, v in updates.items()})
+    by_table = ({table: tuple(steps) for table, steps in found.items()} for found in (deletes, updates, uniques))
+    return Design(drops, *by_table)
 
 
 def design_between(service: str | None, before: Mapping[str, int | str], after: Mapping[str, int | str]) -> Design:

@@ -84,6 +84,30 @@ def test_nova_grizzly_to_havana(replay: Replay, corpus: Path, side: str) -> None
     assert all(each.step for each in findings)
 
 
+def test_duplicates_are_blamed_on_the_key_that_they_hinder(replay: Replay, corpus: Path) -> None:
+    """A database with duplicates of every kind: each is soft-deleted by the step that makes the key unique."""
+    found = {each.object: each for each in replay("../local/nova-dups-grizzly", "../local/nova-dups-havana")[0]}
+    assert (str(found["floating_ips.deleted"].step), found["floating_ips.deleted"].keys) == (
+        "nova:177",
+        ("192.0.2.10 id 1",),
+    )
+    assert str(found["fixed_ips.deleted"].step) == "nova:195"
+    assert found["fixed_ips.deleted"].count == 3
+
+
+def test_roles_of_havana(replay: Replay, corpus: Path) -> None:
+    """One role stands behind one without an id, and Icehouse loses it."""
+    (finding,), _, _ = replay("../local/keystone-benign-havana", "../local/keystone-benign-icehouse")
+    (grant,) = facts(corpus, "truth.json")["keystone"]["grant_with_null_role"]
+    assert finding.keys == (f"{grant['user']} {grant['project']} {grant['roles'][-1]}",)
+    assert str(finding.step) == "keystone:39"
+
+
+def test_keystone_icehouse_to_kilo(replay: Replay) -> None:
+    """Regions become a table, names go into extra: nothing is lost."""
+    assert replay("../local/keystone-benign-icehouse", "../local/keystone-benign-kilo")[0] == ()
+
+
 def test_cinder_grizzly_to_havana(replay: Replay, corpus: Path) -> None:
     findings, before, after = replay("cinder-grizzly", "cinder-havana")
     lost = facts(corpus, "UPGRADE-EFFECTS.json")["cinder grizzly->havana"]["rows lost in dropped tables"]

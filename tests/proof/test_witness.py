@@ -65,6 +65,7 @@ def test_each_loss_is_blamed_on_its_step(server: Server, schema: str, tmp_path: 
     assert found == {(number, f"site:{number}") for number in range(1, 20)}
 
 
+@pytest.mark.server("mariadb")
 def test_no_twin_is_blamed(server: Server, schema: str, tmp_path: Path) -> None:
     steps_of(tmp_path / "steps", "twin")
     assert run(server, schema, tmp_path / "steps", tmp_path) == ()
