@@ -138,7 +138,8 @@ def dumped(server: Server, database: str, path: Path) -> None:
         "--routines",
         "--events",
         "--triggers",
-        f"--socket={server.socket}",
+        *([f"--socket={server.socket}"] if server.socket else []),
+        *([f"--host={server.address[0]}", f"--port={server.address[1]}"] if server.address else []),
     ]
     account = server._endpoint.admin
     done = subprocess.run(
