@@ -19,6 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from dbaudit.server.place import Places
 from dbaudit.server.server import Server
@@ -41,6 +42,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def ranges_of(node: pytest.Item | pytest.Function) -> tuple[str, ...]:
     return tuple(str(each) for mark in node.iter_markers("server") for each in mark.args)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """For `make soak`: `DBAUDIT_SOAK_EXAMPLES` times as many examples for every property test."""
+    factor = int(os.environ.get("DBAUDIT_SOAK_EXAMPLES", "1"))
+    for item in items if factor > 1 else ():
+        test = getattr(item, "obj", None)
+        if hasattr(test, "hypothesis"):
+            given = getattr(test, "_hypothesis_internal_use_settings", None) or settings()
+            test._hypothesis_internal_use_settings = settings(given, max_examples=given.max_examples * factor)
 
 
 def pytest_configure(config: pytest.Config) -> None:
