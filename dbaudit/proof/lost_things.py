@@ -22,7 +22,8 @@ def things_lost(change: Change) -> Iterator[Loss]:
             if digest not in new.items:
                 gone.setdefault(item.object, []).append((digest, item))
         for place, items in sorted(gone.items()):
-            yield _gone(change, kind, place, items, new.items)
+            if not _told_by_rows(change, place):
+                yield _gone(change, kind, place, items, new.items)
         yield from _changed(change, kind, old.items, new.items)
 
 
@@ -40,6 +41,14 @@ def _gone(
         expected=designed is not None, step=designed.step if designed else _step(change, place),
         facts={"kind": kind.name}, evidence=(designed.why,) if designed else (),
     )  # fmt: skip
+
+
+def _told_by_rows(change: Change, place: str) -> bool:
+    """Whether the place is a table whose rows are compared one by one: what is gone from it is told there."""
+    own = change.before.tables.get(place)
+    if own is None or own.rows is None or change.covered(place):
+        return False
+    return all(table.rows is not None for table in change.tables if table.before.name == place)
 
 
 def _step(change: Change, place: str) -> Step | None:

@@ -1,6 +1,6 @@
 """Take the manifest of a database: one pass over each table on the server, and one over the rows that are kept.
 
-Everything is read in one transaction with a consistent snapshot, in a session that may only read, in UTC.
+Everything is read in one read-only transaction with a consistent snapshot, in UTC.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def measure(
 ) -> Manifest:  # fmt: skip
     """The manifest of a database. `like` is the manifest that it shall be compared with: its key and row identities.
 
-    The connection is used for nothing else meanwhile; its session stays read-only and in UTC.
+    The connection is used for nothing else meanwhile; its session stays in UTC, without a sql_mode.
     """
     key = like.key if like else new_key()
     _settle(connection)
@@ -90,7 +90,7 @@ def _snapshot(connection: Connection) -> Iterator[tuple[str, str]]:
     """A transaction that sees one instant; gives that instant in UTC, and the server's version."""
     with connection.cursor() as cursor:
         cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        cursor.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT")
+        cursor.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
         try:
             cursor.execute("SELECT CAST(UTC_TIMESTAMP(6) AS CHAR), VERSION()")
             at, server = cursor.fetchone() or ("", "")

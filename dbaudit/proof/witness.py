@@ -34,7 +34,7 @@ class Seen:
 
 
 class Witness:
-    """Takes the manifests of one database while it is migrated. The connection is its own: read-only and in UTC.
+    """Takes the manifests of one database while it is migrated. The connection is its own.
 
     Without `steps` (those that are pending, from the catalogue) nothing is expected.
     """

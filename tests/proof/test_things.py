@@ -203,6 +203,19 @@ def test_attachments_that_all_arrive(server: Server, schema: str) -> None:
     assert lost(server, schema, VOLUMES, moved, survivors=load_survivors("cinder")).findings == ()
 
 
+def test_a_deleted_volume_is_told_once(server: Server, schema: str) -> None:
+    cinder = load_survivors("cinder")
+    (finding,) = lost(server, schema, VOLUMES, ("DELETE FROM volumes WHERE id = 'v4'",), survivors=cinder).findings
+    assert (finding.object, finding.keys) == ("volumes", ("v4",))
+
+
+def test_things_in_tables_too_large_for_rows(server: Server, schema: str) -> None:
+    """There only the things tell which are gone."""
+    cinder, delete = load_survivors("cinder"), ("DELETE FROM volumes WHERE id = 'v4'",)
+    found = lost(server, schema, VOLUMES, delete, survivors=cinder, rows=0).findings
+    assert {(each.object, each.count, each.keys) for each in found} == {("volumes", 1, ("v4",)), ("volumes", 1, ())}
+
+
 def test_glance_locations(server: Server, schema: str) -> None:
     images = table("images", "id VARCHAR(36) PRIMARY KEY, location TEXT", "('i1', 'rbd://a')", "('i2', 'rbd://b')")
     made = (
