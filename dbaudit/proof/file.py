@@ -83,7 +83,7 @@ def as_dict(manifest: Manifest) -> dict[str, Any]:
         "versions": dict(manifest.versions), "warnings": list(manifest.warnings),
         "tables": {name: _table(table) for name, table in manifest.tables.items()},
         "kept": {
-            name: [[digest, i.name, i.object, dict(i.fields), i.live] for digest, i in kept.items.items()]
+            name: [[digest, i.name, i.object, dict(i.fields), i.live, i.row] for digest, i in kept.items.items()]
             for name, kept in manifest.kept.items()
         },
     }  # fmt: skip

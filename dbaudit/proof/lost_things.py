@@ -13,13 +13,18 @@ from dbaudit.proof.survivors import ThingKind
 
 def things_lost(change: Change) -> Iterator[Loss]:
     """Losses of every kind of thing, by the table or column in which the things were."""
+    told = {
+        table.before.name: {table.rows[0].keys[place] for place in table.vanished}
+        for table in change.tables
+        if table.rows and not change.covered(table.before.name)
+    }
     for kind in change.survivors.kinds:
         old, new = change.before.kept.get(kind.name), change.after.kept.get(kind.name)
         if old is None or new is None:
             continue
         gone: dict[str, list[tuple[str, Item]]] = {}
         for digest, item in old.items.items():
-            if digest not in new.items:
+            if digest not in new.items and item.row not in told.get(item.object.partition(".")[0], ()):
                 gone.setdefault(item.object, []).append((digest, item))
         for place, items in sorted(gone.items()):
             if not _told_by_rows(change, place):

@@ -90,12 +90,16 @@ class TableProfile:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A thing that must survive: what people call it, where it was found, hashes of its values by field."""
+    """A thing that must survive: what people call it, where it was found, hashes of its values by field.
+
+    `row` is the key of the row that it was found in.
+    """
 
     name: str
     object: str
     fields: Mapping[str, Token]
     live: bool = True
+    row: str = ""
 
 
 @dataclass(frozen=True, slots=True)

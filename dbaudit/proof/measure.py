@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import pymysql
@@ -16,7 +16,7 @@ import pymysql
 from dbaudit.progress import Progress, Watch, silent
 from dbaudit.proof.manifest import Item, Kept, Manifest
 from dbaudit.proof.survivors import Encoding, Survivors, ThingKind
-from dbaudit.proof.table import Reading, read_table, table_profile
+from dbaudit.proof.table import Reading, identity_of, read_table, row_key, table_profile
 from dbaudit.schema.model import Schema, Table
 from dbaudit.schema.read import read_live
 
@@ -124,7 +124,10 @@ def _kept(connection: Connection, schema: Schema, kind: ThingKind, key: bytes) -
 
 
 def _items(connection: Connection, table: Table, encoding: Encoding, key: bytes) -> Iterator[tuple[str, Item]]:
-    columns = [column for name in encoding.columns(table) if (column := table.column(name))]
-    for values in read_table(connection, table.name, columns):
-        row = dict(zip(encoding.columns(table), values, strict=True))
-        yield from encoding.items(row, key)
+    identity = identity_of(table, None)
+    names = tuple(dict.fromkeys((*encoding.columns(table), *identity)))
+    for values in read_table(connection, table.name, [column for name in names if (column := table.column(name))]):
+        row = dict(zip(names, values, strict=True))
+        own = row_key([row[name] for name in identity], key)
+        for digest, item in encoding.items(row, key):
+            yield digest, replace(item, row=own)

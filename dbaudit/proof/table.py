@@ -173,9 +173,14 @@ def _rows(connection: Connection, table: Table, identity: tuple[str, ...], readi
     return Rows(identity, tuple(keys), tuple(names), by_column)
 
 
+def row_key(values: Sequence[str | None], key: bytes) -> str:
+    """The hash of a row's identity."""
+    return digest(json.dumps(values), key)
+
+
 def _key(values: Sequence[str | None], taken: dict[str, None], key: bytes) -> str:
     """The hash of a row's identity; a second row with the same gets a number."""
-    own = digest(json.dumps(values), key)
+    own = row_key(values, key)
     found, number = own, 1
     while found in taken:
         number += 1

@@ -7,7 +7,8 @@ brings to its new place is not lost. Each loss is blamed on the step after which
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -34,20 +35,20 @@ class Seen:
 
 
 class Witness:
-    """Takes the manifests of one database while it is migrated. The connection is its own.
+    """Takes the manifests of one database while it is migrated. Each look has a connection of its own.
 
     Without `steps` (those that are pending, from the catalogue) nothing is expected.
     """
 
     def __init__(
-        self, connection: Connection, database: str, place: Place, *, steps: Iterable[StepFacts] = (),
+        self, connect: Callable[[], Connection], database: str, place: Place, *, steps: Iterable[StepFacts] = (),
         survivors: Survivors | None = None, watch: Watch = silent,
     ) -> None:  # fmt: skip
-        self._connection, self._database, self._place, self._watch = connection, database, place, watch
+        self._connect, self._database, self._place, self._watch = connect, database, place, watch
         self._survivors = load_survivors(place.service) if survivors is None else survivors
         self._design: Design = design_of(steps)
         self._seen: list[Seen] = []
-        self.before = measure(connection, database, place, self._survivors, watch=watch)
+        self.before = self._measured(None)
         self.last: Manifest = self.before
 
     def after(self, step: Step) -> Comparison:
@@ -58,11 +59,12 @@ class Witness:
 
     def now(self) -> Comparison:
         """What is lost up to now. A step is named only where the catalogue has a single one that can have done it."""
-        self._connection.ping(reconnect=True)
-        self.last = measure(
-            self._connection, self._database, self._place, self._survivors, like=self.before, watch=self._watch
-        )
+        self.last = self._measured(self.before)
         return compare(self.before, self.last, survivors=self._survivors, design=self._design)
+
+    def _measured(self, like: Manifest | None) -> Manifest:
+        with contextlib.closing(self._connect()) as connection:
+            return measure(connection, self._database, self._place, self._survivors, like=like, watch=self._watch)
 
     def conclude(self) -> Comparison:
         """What is lost since the beginning, after the last step that was looked at, each loss with its step."""

@@ -123,6 +123,11 @@ def test_second_default_project(server: Server, schema: str) -> None:
     )  # fmt: skip
 
 
+def test_a_deleted_user_is_told_once(server: Server, schema: str) -> None:
+    (finding,) = lost(server, schema, USERS, ("DELETE FROM user WHERE id = 'u1'",), survivors=KEYSTONE).findings
+    assert (finding.object, finding.keys) == ("user", ("u1",))
+
+
 def test_further_attribute_lost(server: Server, schema: str) -> None:
     """What was no default project was not to go."""
     moved = (*DEFAULTS, "UPDATE user SET extra = '{\"tenant_id\": \"p2\"}' WHERE id = 'u1'")

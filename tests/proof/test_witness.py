@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 from pathlib import Path
 
@@ -46,11 +45,8 @@ def run(server: Server, schema: str, folder: Path, space: Path) -> tuple[Finding
         execute(server, schema, (renamed(sql, case, number) for sql in case.before))
     account = server.restricted([schema])
     target = Target(server, account, schema, "site", space)
-    with (
-        contextlib.closing(server.connect(account, schema)) as connection,
-        SqlRunner(folder, target) as runner,
-    ):
-        witness = Witness(connection, schema, Place("test", "site"), survivors=NOTHING)
+    with SqlRunner(folder, target) as runner:
+        witness = Witness(lambda: server.connect(account, schema), schema, Place("test", "site"), survivors=NOTHING)
         for each in runner.pending(None, None):
             outcome = runner.run(each)
             assert outcome.status is Status.OK, f"{each.step}: {outcome.error}"
@@ -74,25 +70,23 @@ def test_no_twin_is_blamed(server: Server, schema: str, tmp_path: Path) -> None:
 @pytest.mark.server("mariadb")
 def test_what_a_later_step_brings_back_is_not_lost(server: Server, schema: str) -> None:
     execute(server, schema, table("t", "id VARCHAR(9) PRIMARY KEY, a INT", "('x', 1)", "('y', 2)", "('z', 3)"))
-    with contextlib.closing(server.admin(schema)) as connection:
-        witness = Witness(connection, schema, Place("test"), survivors=NOTHING)
-        execute(server, schema, ("CREATE TABLE kept AS SELECT * FROM t", "DELETE FROM t WHERE a > 1"))
-        assert len(witness.after(step("site", 1)).losses) == 1
-        execute(server, schema, ("INSERT INTO t SELECT * FROM kept WHERE a = 2", "DROP TABLE kept"))
-        witness.after(step("site", 2))
-        execute(server, schema, ("DELETE FROM t WHERE a = 2",))
-        witness.after(step("site", 3))
-        found = {str(each.step): (each.keys, each.count) for each in witness.conclude().findings}
+    witness = Witness(lambda: server.admin(schema), schema, Place("test"), survivors=NOTHING)
+    execute(server, schema, ("CREATE TABLE kept AS SELECT * FROM t", "DELETE FROM t WHERE a > 1"))
+    assert len(witness.after(step("site", 1)).losses) == 1
+    execute(server, schema, ("INSERT INTO t SELECT * FROM kept WHERE a = 2", "DROP TABLE kept"))
+    witness.after(step("site", 2))
+    execute(server, schema, ("DELETE FROM t WHERE a = 2",))
+    witness.after(step("site", 3))
+    found = {str(each.step): (each.keys, each.count) for each in witness.conclude().findings}
     assert found == {"site:1": (("y", "z"), 2)} or found == {"site:1": (("z",), 1), "site:3": (("y",), 1)}
 
 
 @pytest.mark.server("mariadb")
 def test_two_steps_share_a_loss(server: Server, schema: str) -> None:
     execute(server, schema, table("t", "id VARCHAR(9) PRIMARY KEY, a INT", "('x', 1)", "('y', 2)", "('z', 3)"))
-    with contextlib.closing(server.admin(schema)) as connection:
-        witness = Witness(connection, schema, Place("test"), survivors=NOTHING)
-        for number in (1, 2):
-            execute(server, schema, (f"DELETE FROM t WHERE a = {number}",))
-            witness.after(step("site", number))
-        found = {str(each.step): (each.keys, each.count) for each in witness.conclude().findings}
+    witness = Witness(lambda: server.admin(schema), schema, Place("test"), survivors=NOTHING)
+    for number in (1, 2):
+        execute(server, schema, (f"DELETE FROM t WHERE a = {number}",))
+        witness.after(step("site", number))
+    found = {str(each.step): (each.keys, each.count) for each in witness.conclude().findings}
     assert found == {"site:1": (("x",), 1), "site:2": (("y",), 1)}
