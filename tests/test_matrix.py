@@ -42,7 +42,7 @@ def test_an_absent_server_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     assert matrix.account() == [("mysql:4.1", None)]
     with pytest.raises(matrix.AbsentError, match=r"mysql:4\.1 is absent: .*tests/images/build mysql:4\.1"):
         matrix.place("mysql:4.1")
-    with pytest.raises(matrix.AbsentError, match="nonsense is no server"):
+    with pytest.raises(matrix.AbsentError, match="nonsense is no flavour"):
         matrix.place("nonsense")
 
 
