@@ -130,13 +130,15 @@ def verdict(findings: tuple[Finding, ...]) -> Verdict:
 
 
 def _fails(finding: Finding) -> bool:
+    if finding.confirmed is False:
+        return False  # its step ran, and did not do what was predicted
     if finding.effect is Effect.BLOCKS or finding.severity is Severity.ERROR:
         return True
     return finding.effect is Effect.LOSES and not finding.expected
 
 
 def _warns(finding: Finding) -> bool:
-    if finding.severity is Severity.WARNING:
+    if finding.severity is Severity.WARNING or finding.confirmed is False:
         return True
     if finding.effect is Effect.DRIFT:
         return finding.severity is not Severity.NOTE

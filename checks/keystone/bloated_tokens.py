@@ -47,6 +47,8 @@ def dead(audited: Audited) -> Iterator[Fact]:
     if expired < WORTH_A_WORD or 2 * expired < total:
         return
     pending = [stage.step for stage in audited.pending if stage.step in REBUILDS]
+    if not pending:
+        return
     facts = {"total": total, "share": 100 * expired // total, "rebuilds": len(pending)}
-    severity = WARNING if expired >= FELT and pending else NOTE
-    yield Fact("token", facts, step=pending[0] if pending else None, count=expired, severity=severity)
+    severity = WARNING if expired >= FELT else NOTE
+    yield Fact("token", facts, step=pending[0], count=expired, severity=severity)

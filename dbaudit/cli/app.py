@@ -57,7 +57,9 @@ def main(
 
 def run(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit code; every message for people goes to standard error."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    for name in ("SIGTERM", "SIGHUP"):  # a lost terminal ends a run as Ctrl-C does; Windows has no SIGHUP
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), _interrupt)
     try:
         code = app(arguments, standalone_mode=False)
         if code == Exit.INTERRUPTED:  # what typer makes of an interrupt

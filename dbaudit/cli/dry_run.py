@@ -41,7 +41,7 @@ Driver = Annotated[
 ]
 Limit = Annotated[
     float | None,
-    typer.Option("--step-timeout", metavar="SECONDS", help="Stop a step that takes longer. Default: a day."),
+    typer.Option("--step-timeout", metavar="SECONDS", min=1, help="Stop a step that takes longer. Default: a day."),
 ]
 Kept = Annotated[
     Path | None,

@@ -22,6 +22,7 @@ from dbaudit.dump.tokens import IDENT, bare_name, unwrap
 from dbaudit.errors import DbauditError
 from dbaudit.migration.standing import Versions, versions_of
 from dbaudit.progress import Watch, silent
+from dbaudit.schema.model import Schema
 from dbaudit.schema.read import LiveText
 
 _CHANGE = re.compile(
@@ -132,9 +133,8 @@ def read_dump(dump: Dump, operand: str, what: str, database: str | None, watch: 
         raise DbauditError(f"{operand} is not SQL: no statement of a dump is in it", "see `dbaudit diff --help`")
     entry = index.database(database)
     charset = (entry.charset, entry.collation) if entry.charset else found.charset
-    lenient = Lenient(_Locator(index, entry))
-    schema = lenient.read(entry.name, replace(_text(entry), charset=charset[0], collation=charset[1]))
-    faults = [*lenient.faults, *_incomplete(operand, index)]
+    schema, unread = schema_of(index, entry, charset)
+    faults = [*unread, *_incomplete(operand, index)]
     for later in found.later:
         if later.table in schema.tables:
             why = f"changed after its CREATE TABLE: {later.text}"
@@ -147,6 +147,15 @@ def read_dump(dump: Dump, operand: str, what: str, database: str | None, watch: 
         complete=index.complete if what != "folder" else None, bytes=index.size, faults=tuple(faults),
         data=DumpData(index, entry),
     )  # fmt: skip
+
+
+def schema_of(
+    index: DumpIndex, entry: DatabaseEntry, charset: tuple[str | None, str | None]
+) -> tuple[Schema, tuple[Fault, ...]]:
+    """The schema of a database of a dump, with this charset and collation, and what of it could not be read."""
+    lenient = Lenient(_Locator(index, entry))
+    schema = lenient.read(entry.name, replace(_text(entry), charset=charset[0], collation=charset[1]))
+    return schema, tuple(lenient.faults)
 
 
 def open_folder(path: Path) -> Dump:

@@ -121,13 +121,19 @@ def _note(each: Difference, release: str) -> Finding:
 
 
 def _only(each: Difference) -> str:
-    return f"name, which is {each.left} there" if each.change is Change.RENAMED else "place"
+    return (
+        f"name, which is {each.left or 'the choice of the server'} there" if each.change is Change.RENAMED else "place"
+    )
 
 
 def _what(each: Difference, release: str) -> str:
     if each.change is Change.CHANGED:
-        return f"has {each.attribute} {each.right or 'none'}, {release} has {each.left or 'none'}"
+        return f"has {each.attribute} {each.right or _absent(each)}, {release} has {each.left or _absent(each)}"
     return _SAY[each.change].format(release=release)
+
+
+def _absent(each: Difference) -> str:
+    return "the default one" if each.attribute in ("charset", "collation", "row_format", "engine") else "none"
 
 
 def _evidence(each: Difference) -> tuple[str, ...]:

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from dbaudit.comparison.dumped import schema_of
+from dbaudit.comparison.side import Fault
 from dbaudit.dryrun.scratch import scratch
 from dbaudit.dump.entries import DatabaseEntry, DumpIndex
 from dbaudit.dump.index import read_counts, require_complete
@@ -17,7 +19,6 @@ from dbaudit.migration.standing import Standing, find_standing
 from dbaudit.progress import Watch, silent
 from dbaudit.result import DatabaseResult, Result
 from dbaudit.schema.model import Schema
-from dbaudit.schema.read import Definitions, read_schema
 from dbaudit.server.place import Places
 
 # Tables in which the migration tools keep where a database stands.
@@ -33,6 +34,7 @@ class Inspection:
     entry: DatabaseEntry
     schema: Schema
     standing: Standing
+    faults: tuple[Fault, ...] = ()
 
     @property
     def rows(self) -> dict[str, int]:
@@ -81,24 +83,13 @@ def inspect_one(operand: str, spool: Path, *, database: str | None, watch: Watch
 
 
 def _look(operand: str, index: DumpIndex, entry: DatabaseEntry) -> Inspection:
-    schema = read_schema(
-        entry.name,
-        entry.charset,
-        entry.collation,
-        [table.create for table in entry.tables],
-        Definitions(
-            views=[each.sql for each in entry.views],
-            triggers=[each.sql for each in entry.triggers],
-            routines=[each.sql for each in entry.routines],
-            events=[each.sql for each in entry.events],
-        ),
-    )
+    schema, faults = schema_of(index, entry, (entry.charset, entry.collation))
     books = {}
     for name in BOOKS:
         table = entry.table(name)
         books[name] = list(read_rows(index, entry, table)) if table and table.create else []
     standing = find_standing(schema, books["migrate_version"], books["alembic_version"])
-    return Inspection(operand, index, entry, schema, standing)
+    return Inspection(operand, index, entry, schema, standing, faults)
 
 
 def report(found: list[Inspection]) -> Result:
@@ -114,7 +105,7 @@ def report(found: list[Inspection]) -> Result:
         verdict=verdict(findings),
         databases=tuple(each.result for each in found),
         findings=findings,
-        skipped=skipped,
+        skipped=(*skipped, *(skip for each in found for skip in unread(each))),
         notes=tuple(note for each in found for note in notes(each)),
         extra={"contents": [_tables(each) for each in found]},
     )
@@ -149,6 +140,14 @@ def incomplete_finding(inspection: Inspection) -> Iterator[Finding]:
             message=f"the dump is not complete: {index.defect}; last whole table: {index.last_whole_table or 'none'}",
             remedy="Dump again, and look at the exit code and messages of the command that writes it.",
         )
+
+
+def unread(inspection: Inspection) -> Iterator[Skipped]:
+    """Definitions of the dump that could not be read: nothing is said of these objects."""
+    for fault in inspection.faults:
+        if fault.hides:
+            where = f" ({fault.place})" if fault.place else ""
+            yield Skipped(f"schema.{fault.id}", f"{fault.message}{where}")
 
 
 def notes(inspection: Inspection) -> Iterator[str]:

@@ -155,7 +155,7 @@ def _unlike(inspection: Inspection, copy: Copy) -> Iterator[Finding]:
     origin, here = _origin(inspection), copy.server.version
     if origin is not None and (origin.vendor, origin.series) == (here.vendor, here.series):
         return
-    there = f"{origin.name} {origin.text}" if origin else "a server whose version the dump does not tell"
+    there = origin.name if origin else "a server whose version the dump does not tell"
     yield Finding(
         check="dry-run.not-the-same-server",
         severity=Severity.WARNING,

@@ -9,7 +9,7 @@ from dbaudit.audit import audit, split
 from dbaudit.check import Audited, Query
 from dbaudit.comparison.policy import Policy
 from dbaudit.dryrun.drift import drift, known_variants
-from dbaudit.dryrun.inspection import Inspection, standing_findings
+from dbaudit.dryrun.inspection import Inspection, standing_findings, unread
 from dbaudit.errors import UsageError
 from dbaudit.finding import Finding, Skipped, step
 from dbaudit.migration.catalogue import Catalogue, load_catalogue, reference, reference_at
@@ -59,7 +59,7 @@ def predict(
     schema = inspection.schema
     if schema.charset is None and charset is not None:
         schema = replace(schema, charset=charset, collation=None)
-    skipped = list(_not_known(inspection, target))
+    skipped = [*unread(inspection), *_not_known(inspection, target)]
     pending = _pending(inspection, target)
     findings = [*standing_findings(inspection)]
     if service is not None:
@@ -124,4 +124,6 @@ def _not_known(inspection: Inspection, target: Release) -> Iterator[Skipped]:
         yield Skipped("step.catalogue", "the database does not say its version: what is pending is not known")
     elif not _covered(catalogue, inspection, target):
         span = f"{catalogue.first} to {catalogue.last}"
-        yield Skipped("step.catalogue", f"the step catalogue of {standing.service} covers {span}: not predicted")
+        at = ", ".join(f"{name} {number}" for name, number in standing.versions.items())
+        way = f"not the way from {at} to {target}"
+        yield Skipped("step.catalogue", f"the step catalogue of {standing.service} covers {span}, {way}")

@@ -67,8 +67,9 @@ class Catalogue:
 
     def covers(self, versions: Mapping[str, int]) -> bool:
         """Whether the catalogue knows the way from these numbers on: none is before its first or after its last."""
-        versions = normal(versions)
         first, last = self.releases[self.first], self.releases[self.last]
+        known = {*first, *last, *self._repositories()}
+        versions = {name: number for name, number in normal(versions).items() if name in known}
         return all(versions.get(name, -1) >= number for name, number in first.items()) and all(
             number <= last.get(name, 0) for name, number in versions.items()
         )

@@ -9,7 +9,7 @@ the machine, though its password is random and good for the throwaway server alo
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -122,6 +122,7 @@ class CommandRunner(Runner):
         if missing := self._template.placeholders - {"config", "url"} - set(values):
             raise UsageError(f"the runner's command wants {{{min(missing)}}}, which step {step.step} does not have")
         with RevisionWatch(target.server, target.database) as watched:
+            before = watched.standing()
             try:
                 ended = self._call(
                     self._template,
@@ -138,12 +139,14 @@ class CommandRunner(Runner):
             if ended.timed_out:
                 target.disconnect()
             revisions = watched.applied()
-            error = self._error(step, ended, output, watched)
+            error = self._error(step, ended, output, before, watched)
         mask_file(output, (target.account.password,))
         status = Status.FAILED if error else Status.OK
         return StepOutcome(status, ended.seconds, error, output, revisions, ended.timed_out)
 
-    def _error(self, step: RunStep, ended: process.Ended, output: Path, watched: RevisionWatch) -> str | None:
+    def _error(
+        self, step: RunStep, ended: process.Ended, output: Path, before: Sequence[str], watched: RevisionWatch
+    ) -> str | None:
         if ended.timed_out:
             return f"stopped after its time limit of {self._command.limit:g} s"
         if ended.code:
@@ -152,8 +155,10 @@ class CommandRunner(Runner):
         # count as a step that went well. Only numbers can be compared: Alembic has names for revisions.
         now = watched.standing()
         at = [name for name in now if name.startswith(f"{step.step.repository}:")]
-        if at and step.argument.isdigit() and str(step.step) not in at:
-            return f"the command ended well, but the database stands at {at[0]}, not at {step.step}"
+        said = any(name.startswith(f"{step.step.repository}:") for name in before)
+        if step.argument.isdigit() and str(step.step) not in at and (at or said):
+            stands = at[0] if at else "nowhere: its version is gone"
+            return f"the command ended well, but the database stands at {stands}, not at {step.step}"
         return None
 
     def _call(

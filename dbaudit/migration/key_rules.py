@@ -23,7 +23,7 @@ _DEFAULT = {"utf8": "utf8_general_ci", "latin1": "latin1_swedish_ci", "ascii": "
 def clashes(schema: Schema, child: Table, key: ForeignKey, work: str, *, named: bool) -> Iterator[Clash]:
     """Why the server will refuse `key` on `child`; nothing where it will not.
 
-    `named` says that the script chose the name, which must then be free in the whole database.
+    The name must be free in the whole database; `named` says that the script chose it, else the server does.
     """
 
     def refused(detail: str) -> Clash:
@@ -31,7 +31,9 @@ def clashes(schema: Schema, child: Table, key: ForeignKey, work: str, *, named: 
 
     if not _innodb(child):
         return  # other engines take the clause and forget it
-    owners = [t.name for t in schema.tables.values() if named and t.foreign_key(key.name) and _innodb(t)]
+    # A name that the server chooses is free within its own table, and may be taken by another.
+    own = None if named else child.name
+    owners = [t.name for t in schema.tables.values() if t.name != own and t.foreign_key(key.name) and _innodb(t)]
     if owners:
         error = "1022 Can't write; duplicate key in table"
         yield Clash(Trouble.EXISTS, f"{owners[0]}.{key.name}", work, error, "the name of a foreign key is taken")

@@ -74,7 +74,8 @@ def versions_of(migrate: Iterable[Row] = (), alembic: Iterable[Row] = ()) -> Ver
     paths: dict[str, str] = {}
     for row in migrate:
         name = repository(_text(row["repository_id"]))
-        numbers[name] = int(_text(row["version"]))
+        if row["version"] is not None:  # the column allows it; then the repository says no version
+            numbers[name] = int(_text(row["version"]))
         if row.get("repository_path") is not None:
             paths[name] = _text(row["repository_path"])
     return Versions(numbers, tuple(sorted(_text(row["version_num"]) for row in alembic)), paths)

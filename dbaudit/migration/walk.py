@@ -98,6 +98,9 @@ class _Walk:
             if table is not None:
                 yield _clash(Trouble.EXISTS, work, work.table, f"1050 Table '{work.table}' already exists")
                 return
+            if work.table in self.schema.views:
+                error = f"1050 Table '{work.table}' already exists"
+                yield _clash(Trouble.EXISTS, work, work.table, error, "a view of that name is there")
             child = self._new(work)
             for key in child.foreign_keys if child else ():
                 yield from self._makes(work, child, key)

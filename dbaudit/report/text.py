@@ -38,7 +38,7 @@ def render(result: Result, *, width: int | None = None, colour: bool = False) ->
     )  # fmt: skip
     for part in _parts(result):
         console.print(part)
-    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()).rstrip() + "\n"
+    return "\n".join(line.rstrip() for line in out.getvalue().split("\n")).rstrip() + "\n"
 
 
 def plural(count: int, one: str, many: str = "") -> str:
@@ -80,7 +80,12 @@ def _parts(result: Result) -> Iterator[RenderableType]:
 
 
 def _line(text: str, style: str = "") -> Text:
-    return Text(text, style=style, overflow="fold")
+    return Text(printable(text), style=style, overflow="fold")
+
+
+def printable(text: str) -> str:
+    """The text with control characters spelled out: names in a dump and what tools print may hold any."""
+    return "".join(each if each.isprintable() or each == "\n" else ascii(each)[1:-1] for each in text)
 
 
 def _database(database: DatabaseResult) -> Iterator[RenderableType]:
@@ -104,7 +109,7 @@ def _headline(result: Result) -> RenderableType:
 
 def summary(result: Result) -> str:
     """One sentence that says what the verdict means."""
-    blocks = [each for each in result.findings if each.effect is Effect.BLOCKS]
+    blocks = [each for each in result.findings if each.effect is Effect.BLOCKS and each.confirmed is not False]
     losses = [each for each in result.findings if each.effect is Effect.LOSES and not each.expected]
     to = f" to {result.target}" if result.target else ""
     if blocks:
@@ -115,18 +120,30 @@ def summary(result: Result) -> str:
         return f"the upgrade{to} loses data ({plural(len(losses), 'finding')})"
     if result.verdict is Verdict.FAILED:
         return f"{plural(len(result.findings), 'finding')}, errors among them"
-    if result.basis is Basis.PREDICTED and result.steps:
+    if result.target is None:
+        return "nothing found" if result.verdict is Verdict.CLEAN else "see the findings"
+    return _course(result, to)
+
+
+def _course(result: Result, to: str) -> str:
+    """How far the steps came, where nothing was found that stops the upgrade."""
+    left = [each for each in result.steps if each.status is Status.NOT_RUN]
+    if result.basis is Basis.PREDICTED:
+        if not result.steps:
+            return f"no step{to} is known, and none was run: see what was not checked"
         return f"nothing found that stops the upgrade{to}; this is a prediction, its steps were not run"
-    if result.verdict is Verdict.CLEAN:
-        return f"the upgrade{to} runs through" if result.target else "nothing found"
-    return f"the upgrade{to} runs through, with warnings" if result.target else "see the findings"
+    if left:
+        ran = len(result.steps) - len(left)
+        return f"only {ran} of {plural(len(result.steps), 'step')}{to} were run, from {left[0].step} on none"
+    through = f"the upgrade{to} runs through"
+    return through if result.verdict is Verdict.CLEAN else f"{through}, with warnings"
 
 
 def _finding(finding: Finding) -> RenderableType:
     head = Text.assemble(
         (f"{finding.severity:<7} ", _SEVERITY_STYLE[finding.severity]),
         (f"{finding.step}  " if finding.step else "", "bold"),
-        finding.object,
+        printable(finding.object),
         (f"  [{finding.check}]", "dim"),
         _tags(finding),
         overflow="fold",
@@ -136,7 +153,7 @@ def _finding(finding: Finding) -> RenderableType:
     if finding.keys and not finding.evidence and finding.keys != (finding.object,):
         lines.append(_line(_keys(finding), "dim"))
     if finding.remedy:
-        lines.append(Text.assemble(("Do: ", "bold"), finding.remedy, overflow="fold"))
+        lines.append(Text.assemble(("Do: ", "bold"), printable(finding.remedy), overflow="fold"))
     return Group(head, *(Padding(each, (0, 0, 0, 8)) for each in lines))
 
 
@@ -181,5 +198,5 @@ def _step_table(steps: tuple[StepResult, ...]) -> Table:
         seconds = "" if each.seconds is None else f"{each.seconds:.2f} s"
         status = Text(str(each.status), style=_STATUS_STYLE[each.status])
         detail = each.error or (f"applied {', '.join(each.revisions)}" if each.revisions else "")
-        table.add_row(str(each.step), status, seconds, Text(" - ".join(t for t in (each.title, detail) if t)))
+        table.add_row(str(each.step), status, seconds, _line(" - ".join(t for t in (each.title, detail) if t)))
     return table

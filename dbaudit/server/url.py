@@ -147,7 +147,9 @@ def _connected(endpoint: Endpoint, url: str) -> Iterator[Connection]:
     try:
         connection = endpoint.connect(endpoint.admin)
     except (pymysql.MySQLError, OSError, RuntimeError) as error:
-        raise DbauditError(f"cannot connect to {masked(url)}: {error.args[-1]}") from error
+        raise DbauditError(
+            f"cannot connect to {masked(url)}: {error.args[-1]}", "look at its host, port, socket, user and password"
+        ) from error
     with contextlib.closing(connection):
         try:
             yield connection

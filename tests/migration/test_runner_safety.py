@@ -229,7 +229,7 @@ def test_an_ordinary_user_is_confined_too() -> None:
     )
     command = [user, "--reuid", "65534", "--regid", "65534", "--clear-groups", "/usr/bin/env", "python3", "-c", script]
     done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).resolve().parents[2])
-    if done.returncode and "ermission" in done.stderr:
+    if done.returncode and ("ermission" in done.stderr or "ModuleNotFound" in done.stderr):
         pytest.skip("the checkout or its Python is closed to other users")
     assert "--map-root-user" in done.stdout, done.stderr
     assert "eth" not in done.stdout
