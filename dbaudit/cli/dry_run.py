@@ -90,6 +90,7 @@ def command(
     from dbaudit.cli import places
     from dbaudit.dryrun.pipeline import dry_run
     from dbaudit.dryrun.request import Request, RunnerRequest
+    from dbaudit.errors import UsageError
     from dbaudit.release import release
     from dbaudit.report.progress import drawn
     from dbaudit.report.write import destinations, write
@@ -100,6 +101,8 @@ def command(
     phases = tuple(name for name in (runner_phases or "").split(",") if name)
     kept = runner_output or places.runs()
     stepping = None
+    if (phases or runner_probe) and not runner:
+        raise UsageError("--runner-phases and --runner-probe need a runner", "add --runner 'command:...'")
     if runner:
         limit, network = step_timeout, allow_network
         stepping = RunnerRequest(runner, phases, runner_probe, runner_driver, limit, network, kept)

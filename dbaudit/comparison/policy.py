@@ -17,6 +17,7 @@ The dry-run asks `Policy.judge` for each difference, as `dbaudit diff` does.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -131,11 +132,33 @@ def _own(path: Path, number: int, entry: Mapping[str, object]) -> Own:
 
 
 def touching(difference: Difference, pending: Sequence[StepFacts], schema: Schema) -> Iterator[Step]:
-    """The pending steps whose statements work on the object, on its table as a whole, or on a column that it holds."""
-    columns = _columns(difference, schema)
+    """The pending steps whose statements work on the object, on its table as a whole, or on what it stands on: a column
+    of an index, a table that a view, trigger, routine or event names."""
+    columns, words = _columns(difference, schema), _words(difference)
     for facts in pending:
-        if any(_works_on(work, difference, columns) for work in facts.work):
+        worked = any(_works_on(work, difference, columns) or _names(work, difference, words) for work in facts.work)
+        if worked or _drops_all(facts, difference):
             yield step_id(facts.repository, facts.number)
+
+
+def _words(difference: Difference) -> frozenset[str]:
+    """The names that the text of a view, trigger, routine or event can hold."""
+    if difference.kind not in (Kind.VIEW, Kind.TRIGGER, Kind.ROUTINE, Kind.EVENT):
+        return frozenset()
+    return frozenset((*re.findall(r"\w+", difference.right or difference.left or ""), difference.table or ""))
+
+
+def _names(work: Work, difference: Difference, words: frozenset[str]) -> bool:
+    """Whether a statement changes a table that the text names; rows matter to triggers alone."""
+    return work.table in words and (work.action != "rows" or difference.kind is Kind.TRIGGER)
+
+
+def _drops_all(facts: StepFacts, difference: Difference) -> bool:
+    """Whether the step drops every object of this kind that the table has, whatever its name."""
+    return any(
+        (drop.kind, drop.table) == (str(difference.kind), difference.table) and drop.how.startswith("every ")
+        for drop in facts.drops_looked_up
+    )
 
 
 def _columns(difference: Difference, schema: Schema) -> frozenset[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
@@ -16,6 +17,7 @@ from dbaudit.schema.model import Schema
 # How a change is called in ids, seen from the database: left is the release, right the database.
 _WORDS = {Change.ADDED: "extra", Change.REMOVED: "missing", Change.CHANGED: "changed"}
 _SAY = {Change.ADDED: "is not in {release}", Change.REMOVED: "of {release} is not there"}
+_LOOK = "See whether it survives these steps; keep a copy of its definition and its rows."
 _REMEDY = {
     Change.ADDED: "Nothing, if the site needs it; keep a copy of its definition and its rows.",
     Change.REMOVED: "Create it as the release has it, before the upgrade.",
@@ -96,10 +98,12 @@ def _finding(
         keys=(name,),
         facts={
             "change": _WORDS[each.change], "kind": str(each.kind), "steps": [str(step) for step in steps],
-            "differences": [{"attribute": d.attribute, "release": d.left, "database": d.right} for d in same],
+            "differences": [
+                {"attribute": d.attribute, "release": _masked(d.left), "database": _masked(d.right)} for d in same
+            ],
         },
         evidence=_evidence(each),
-        remedy=ask + _REMEDY[each.change],
+        remedy=ask + (_REMEDY[each.change] if not steps or each.change is not Change.ADDED else _LOOK),
     )  # fmt: skip
 
 
@@ -140,7 +144,12 @@ def _evidence(each: Difference) -> tuple[str, ...]:
     text = each.right if each.change is Change.ADDED else each.left
     if each.change is Change.CHANGED or not text or each.kind is Kind.TABLE:
         return ()
-    return (" ".join(text.split())[:200],)
+    return (" ".join((_masked(text) or "").split())[:200],)
+
+
+def _masked(text: str | None) -> str | None:
+    """A definition without the passwords of addresses in it, as FEDERATED tables have them."""
+    return None if text is None else re.sub(r"(://[^\s:/@']*):[^\s@']*@", r"\1:***@", text)
 
 
 def _join(steps: tuple[Step, ...]) -> str:

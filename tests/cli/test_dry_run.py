@@ -228,3 +228,73 @@ def test_what_is_the_sites_own_is_a_note(dbaudit: Dbaudit, tmp_path: Path) -> No
     assert "storage team" in own["message"]
     assert [name for name, effect in found if effect == "drift"] == ["volumes.bootable"]
     assert "Ask storage team" in found["volumes.bootable", "drift"]["remedy"]
+
+
+def with_objects(text: str, *statements: str) -> str:
+    before, mark, after = text.rpartition("-- Dump completed")
+    return before + "\n".join(statements) + "\n" + mark + after
+
+
+def test_site_objects_on_what_a_step_changes(dbaudit: Dbaudit, tmp_path: Path) -> None:
+    """A view, a trigger and an index stand on what pending steps drop or write: that is said, and passwords are not."""
+    text = gzip.decompress(KEYSTONE.read_bytes()).decode()
+    key = "CONSTRAINT `credential_ibfk_1`"
+    text = text.replace(key, f"KEY `site_cred` (`type`),\n  {key}")
+    text = with_objects(
+        text,
+        "CREATE VIEW `v_keys` AS select `ec2_credential`.`access` AS `access` from `ec2_credential`;",
+        "DELIMITER ;;\nCREATE TRIGGER `t_cred` AFTER INSERT ON `credential` FOR EACH ROW SET @x = 1;;\nDELIMITER ;",
+        "CREATE TABLE `far` (\n  `id` int(11) NOT NULL\n) ENGINE=FEDERATED CONNECTION='mysql://root:s3cr3tpw@db/x/y';",
+    )
+    (tmp_path / "k.sql").write_text(text)
+    ran = dbaudit("dry-run", "k.sql", "--to", "havana", "--format", "json")
+    assert ran.code == 2, ran.err
+    steps = {each["object"]: each["facts"].get("steps") for each in ran.json["findings"] if each["effect"] == "drift"}
+    assert "keystone:33" in steps["v_keys"]
+    assert "keystone:33" in steps["credential.t_cred"]
+    assert steps["credential.site_cred"] == ["keystone:31"]
+    assert "s3cr3tpw" not in ran.out
+
+
+def test_what_cannot_be_read_is_skipped_and_named(dbaudit: Dbaudit, tmp_path: Path) -> None:
+    text = gzip.decompress(CINDER.read_bytes()).decode()
+    (tmp_path / "c.sql").write_text(with_objects(text, "CREATE TABLE `one` (`id` int(11) NOT NULL) ENGINE=InnoDB;"))
+    ran = dbaudit("dry-run", "c.sql", "--to", "havana", "--format", "json")
+    assert ran.code == 2, ran.err
+    assert blocks(ran.json) == [("cinder:11", "volumes.bootable")]
+    assert any("one" in skip["reason"] for skip in ran.json["skipped"])
+
+
+def test_rows_of_other_repositories_change_nothing(dbaudit: Dbaudit, tmp_path: Path) -> None:
+    text = gzip.decompress(CINDER.read_bytes()).decode()
+    more = "INSERT INTO `migrate_version` VALUES ('weird','x',1),('none','y',NULL);"
+    (tmp_path / "c.sql").write_text(with_objects(text, more))
+    ran = dbaudit("dry-run", "c.sql", "--to", "havana", "--format", "json")
+    assert blocks(ran.json) == [("cinder:11", "volumes.bootable")], ran.err
+
+
+def test_a_view_in_the_place_of_a_new_table(dbaudit: Dbaudit, tmp_path: Path) -> None:
+    text = gzip.decompress(CINDER.read_bytes()).decode()
+    (tmp_path / "c.sql").write_text(with_objects(text, "CREATE VIEW `transfers` AS select 1 AS `x`;"))
+    ran = dbaudit("dry-run", "c.sql", "--to", "havana", "--format", "json")
+    assert ("cinder:10", "transfers") in blocks(ran.json)
+
+
+def test_a_disproved_prediction_does_not_fail_the_upgrade(dbaudit: Dbaudit, tmp_path: Path) -> None:
+    folder = tmp_path / "steps"
+    folder.mkdir()
+    for number in range(10, 13):
+        (folder / f"{number:03}_nothing.sql").write_text("SELECT 1;")
+    words = ("dry-run", CINDER, "--to", "havana", "--runner", f"sql:{folder}")
+    ran = dbaudit(*words)
+    assert ran.code == 1, ran.out
+    assert "only 3 of 12 steps to havana were run, from cinder:13 on none" in ran.out
+    assert "(not confirmed)" in ran.out
+
+
+def test_control_characters_do_not_reach_the_terminal(dbaudit: Dbaudit, tmp_path: Path) -> None:
+    text = gzip.decompress(CINDER.read_bytes()).decode().replace("site_volume_audit", "site\x1b[31maudit")
+    (tmp_path / "c.sql").write_text(text)
+    ran = dbaudit("dry-run", "c.sql", "--to", "havana")
+    assert "\x1b" not in ran.out
+    assert "site\\x1b[31maudit" in ran.out
