@@ -90,8 +90,9 @@ def printable(text: str) -> str:
 
 def _database(database: DatabaseResult) -> Iterator[RenderableType]:
     version = ", ".join(f"{name} {number}" for name, number in database.version.items())
-    what = f"{database.service or 'no known service'} {database.release or 'of no known release'}"
-    yield _line(f"{database.operand}: {what}" + (f" ({version})" if version else ""), "bold")
+    what = f"{database.service} {database.release or 'of no known release'}" if database.service else "no known service"
+    named = f", database {database.name}" if database.name else ""
+    yield _line(f"{database.operand}{named}: {what}" + (f" ({version})" if version else ""), "bold")
     facts = [
         f"from MySQL or MariaDB {database.server}" if database.server else "server version not told",
         {True: "complete", False: "NOT COMPLETE", None: ""}[database.complete],

@@ -52,7 +52,7 @@ RESULT = Result(
     notes=("restored in 0.1 s",),
 )
 TEXT = """\
-cinder.sql.gz: cinder grizzly (cinder 9)
+cinder.sql.gz, database cinder: cinder grizzly (cinder 9)
   from MySQL or MariaDB 5.5.34, complete, 19 tables, 1 row, 51.8 kB
 
 FAILED  the upgrade to havana stops at cinder:11
