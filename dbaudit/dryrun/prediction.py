@@ -48,7 +48,12 @@ def check_direction(inspection: Inspection, target: Release) -> None:
 
 
 def predict(
-    inspection: Inspection, target: Release, *, charset: str | None, policy: Policy, query: Query | None
+    inspection: Inspection,
+    target: Release,
+    *,
+    charset: str | None,
+    query: Query | None,
+    policy: Policy = Policy(),
 ) -> Prediction:
     """Everything that is told of an upgrade before it runs.
 
