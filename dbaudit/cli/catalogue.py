@@ -11,7 +11,20 @@ from dbaudit.cli import operands, options
 
 app = typer.Typer(help="Step catalogues: what each migration step does.", no_args_is_help=True, rich_markup_mode=None)
 Service = Annotated[str, typer.Argument(metavar="SERVICE", help="The service, as step ids name it: cinder.")]
-Runner = Annotated[str, typer.Option("--runner", metavar="sql:DIR", help="The steps: a folder of numbered SQL files.")]
+Runner = Annotated[
+    str,
+    typer.Option(
+        "--runner",
+        metavar="command:TEMPLATE|sql:DIR",
+        help="The steps: a command with {config} or {url}, and {version}; or a folder of numbered SQL files.",
+    ),
+]
+First = Annotated[
+    int,
+    typer.Option(
+        "--first", metavar="NUMBER", min=1, help="The first step on an empty database, where the earliest were folded."
+    ),
+]
 Releases = Annotated[
     list[str], typer.Option("--release", metavar="NAME=NUMBER", help="The last step of a release; repeatable.")
 ]
@@ -30,23 +43,37 @@ def build(
     runner: Runner,
     release: Releases,
     start: Start = None,
+    first: First = 1,
     database_charset: Charset = "utf8",
+    runner_probe: options.RunnerProbe = None,
+    runner_driver: options.RunnerDriver = "mysql+pymysql",
+    runner_output: options.RunnerOutput = None,
+    step_timeout: options.StepTimeout = None,
+    allow_network: options.AllowNetwork = False,
     server: options.Server = "auto",
     server_binary: options.ServerBinary = None,
     output: Output = None,
     quiet: options.Quiet = False,
 ) -> int:
     """Run each step on an empty database on a throwaway server, and write what it did to the schema."""
+    from dbaudit.cli import places
     from dbaudit.comparison import building as work
+    from dbaudit.migration.command_runner import Command
+    from dbaudit.migration.confine import Network
+    from dbaudit.migration.runner import STEP_LIMIT
     from dbaudit.report.schema_diff import save
 
     releases = work.read_releases(release)
+    how = Command(
+        "", places.environment(), probe=runner_probe, driver=runner_driver, limit=step_timeout or STEP_LIMIT,
+        network=Network.ALLOWED if allow_network else Network.REFUSED,
+    )  # fmt: skip
     with operands.read((start,) if start else (), [], None, False, quiet) as sides:
-        wanted = work.Building(service, releases, sides[0] if sides else None, database_charset)
+        wanted = work.Building(service, releases, sides[0] if sides else None, database_charset, first)
     with (
         operands.throwaway(server, server_binary, quiet) as (started, folder, watch),
         work.target(started, wanted, folder) as on,
-        work.runner_for(runner, on) as steps,
+        work.runner_for(runner, how, on) as steps,
     ):
-        save(work.written(work.build(steps, wanted, on, watch)), output)
+        save(work.written(work.build(steps, wanted, on, runner_output or places.runs(), watch)), output)
     return 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -22,36 +21,6 @@ Phases = Annotated[
     typer.Option(
         "--runner-phases", metavar="A,B", help="Phases of a tool that cannot stop at a version: expand,contract."
     ),
-]
-Probe = Annotated[
-    str | None,
-    typer.Option(
-        "--runner-probe",
-        metavar="TEMPLATE",
-        help="A command of the tool that only says the version; known for OpenStack's *-manage tools.",
-    ),
-]
-Driver = Annotated[
-    str,
-    typer.Option(
-        "--runner-driver",
-        metavar="DIALECT",
-        help="Dialect and driver of the URL that the tool gets; mysql for the virtualenvs of Python 2.",
-    ),
-]
-Limit = Annotated[
-    float | None,
-    typer.Option("--step-timeout", metavar="SECONDS", min=1, help="Stop a step that takes longer. Default: a day."),
-]
-Kept = Annotated[
-    Path | None,
-    typer.Option(
-        "--runner-output", metavar="DIR", help="Keep here what the tool prints, a file a step. Default: cache."
-    ),
-]
-Network = Annotated[
-    bool,
-    typer.Option("--allow-network", help="Run the tool although it cannot be cut off from the network. Dangerous."),
 ]
 Charset = Annotated[
     str | None,
@@ -73,11 +42,11 @@ def command(
     server_binary: options.ServerBinary = None,
     runner: Runner = None,
     runner_phases: Phases = None,
-    runner_probe: Probe = None,
-    runner_driver: Driver = "mysql+pymysql",
-    runner_output: Kept = None,
-    step_timeout: Limit = None,
-    allow_network: Network = False,
+    runner_probe: options.RunnerProbe = None,
+    runner_driver: options.RunnerDriver = "mysql+pymysql",
+    runner_output: options.RunnerOutput = None,
+    step_timeout: options.StepTimeout = None,
+    allow_network: options.AllowNetwork = False,
     workers: Workers = 2,
     policy: options.Policy = None,
     pack: options.Pack = None,

@@ -44,3 +44,33 @@ Pack = Annotated[
 Policy = Annotated[
     Path | None, typer.Option("--policy", metavar="FILE", help="The site's own objects. Default: ./dbaudit.toml.")
 ]
+RunnerProbe = Annotated[
+    str | None,
+    typer.Option(
+        "--runner-probe",
+        metavar="TEMPLATE",
+        help="A command of the tool that only says the version; known for OpenStack's *-manage tools.",
+    ),
+]
+RunnerDriver = Annotated[
+    str,
+    typer.Option(
+        "--runner-driver",
+        metavar="DIALECT",
+        help="Dialect and driver of the URL that the tool gets; mysql for the virtualenvs of Python 2.",
+    ),
+]
+StepTimeout = Annotated[
+    float | None,
+    typer.Option("--step-timeout", metavar="SECONDS", min=1, help="Stop a step that takes longer. Default: a day."),
+]
+RunnerOutput = Annotated[
+    Path | None,
+    typer.Option(
+        "--runner-output", metavar="DIR", help="Keep here what the tool prints, a file a step. Default: cache."
+    ),
+]
+AllowNetwork = Annotated[
+    bool,
+    typer.Option("--allow-network", help="Run the tool although it cannot be cut off from the network. Dangerous."),
+]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 
 from dbaudit.comparison.side import Side
 from dbaudit.errors import DbauditError, UsageError
+from dbaudit.migration.command_runner import Command, CommandRunner
 from dbaudit.migration.measure import Entry, entry
 from dbaudit.migration.runner import Runner, RunStep, Target, version_step
 from dbaudit.migration.sql_runner import SqlRunner
@@ -27,7 +29,7 @@ from dbaudit.schema.model import Schema
 from dbaudit.schema.read import read_live
 from dbaudit.server.server import Server
 
-# Tables of the migration tools themselves: no step makes them, and the catalogue is about the service's own.
+# Where a tool of sqlalchemy-migrate keeps the number; on an empty database its first step makes this too.
 _BOOK = "migrate_version"
 
 
@@ -35,18 +37,20 @@ _BOOK = "migrate_version"
 class Building:
     """What is to be built: the service, the highest number of each release, and the schema that the steps start from.
 
-    `start` None is an empty database.
+    `start` None is an empty database; its first step is then `begin`, which is above 1 where a tool's earliest steps
+    were folded into one.
     """
 
     service: str
     releases: Mapping[Release, int]
     start: Side | None = None
     charset: str = "utf8"
+    begin: int = 1
 
     @property
     def first(self) -> int:
         """The number at which the start stands."""
-        return self.start.versions.numbers.get(self.service, 0) if self.start else 0
+        return self.start.versions.numbers.get(self.service, 0) if self.start else self.begin - 1
 
 
 def read_releases(words: Sequence[str]) -> dict[Release, int]:
@@ -93,16 +97,26 @@ def _load(server: Server, database: str, building: Building) -> None:
                 cursor.execute(f"INSERT INTO {_BOOK} {columns} VALUES (%s, '', %s)", (name, number))
 
 
-def runner_for(spec: str, on: Target) -> Runner:
-    """The runner of `sql:DIR`. Raises UsageError for another kind."""
+def runner_for(spec: str, how: Command, on: Target) -> Runner:
+    """The runner of `sql:DIR` or `command:TEMPLATE`, run as `how` says. Raises UsageError for another kind."""
     kind, _, rest = spec.partition(":")
-    if kind != "sql" or not rest:
-        raise UsageError(f"unknown runner {spec!r}", "a catalogue is built by sql:DIR")
-    return SqlRunner(Path(rest), on)
+    if kind == "sql" and rest:
+        return SqlRunner(Path(rest), on, limit=how.limit)
+    if kind != "command" or not rest:
+        raise UsageError(f"unknown runner {spec!r}", "runners: command:TEMPLATE and sql:DIR")
+    if "{phase}" in rest:
+        raise UsageError(
+            "a catalogue is built from numbered versions, and the runner's command has {phase}",
+            "write {version} where the number goes, such as 'cinder-manage --config-file {config} db sync {version}'",
+        )
+    return CommandRunner(replace(how, template=rest), on)
 
 
-def build(runner: Runner, building: Building, on: Target, watch: Watch = silent) -> Mapping[str, Any]:
-    """The catalogue, in the form of `migration.catalogue`. Raises DbauditError where a step fails."""
+def build(runner: Runner, building: Building, on: Target, kept: Path, watch: Watch = silent) -> Mapping[str, Any]:
+    """The catalogue, in the form of `migration.catalogue`. Raises DbauditError where a step fails.
+
+    What that step printed is then in `kept`, which outlives the directory of the target.
+    """
     last = max(building.releases.values())
     steps = _steps(runner, building, last)
     entries: list[Entry] = []
@@ -111,9 +125,9 @@ def build(runner: Runner, building: Building, on: Target, watch: Watch = silent)
         watch(Progress("step", number, len(steps), "steps", str(step.step)))
         outcome = runner.run(step)
         if outcome.status is not Status.OK:
-            raise DbauditError(
-                f"step {step.step} failed: {outcome.error}", f"all that it printed is in {outcome.output}"
-            )
+            kept.mkdir(mode=0o700, parents=True, exist_ok=True)
+            output = shutil.copy(outcome.output, kept)
+            raise DbauditError(f"step {step.step} failed: {outcome.error}", f"all that it printed is in {output}")
         after = _schema(on)
         entries.append(entry(step, _release_of(step, building).name, before, after, outcome.seconds))
         before = after

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -153,3 +154,49 @@ def test_a_catalogue_is_built_by_stepping_sql(dbaudit: Dbaudit, tmp_path: Path) 
         theirs = shipped.step(entry["step"])
         assert theirs is not None
         assert {w.text for w in theirs.work if w.action != "rows"} >= {w.text for w in facts.work if w.what == "column"}
+
+
+def test_a_catalogue_is_built_by_stepping_a_command(dbaudit: Dbaudit, tmp_path: Path) -> None:
+    """A tool of the test's own, from an empty database on, whose fourth step fails."""
+    tool = tmp_path / "cinder-manage"
+    tool.write_text(f"#!{sys.executable}\n{TOOL}")
+    tool.chmod(0o755)
+    words = ["catalogue", "build", "cinder", "--server", "private", "--runner-output", tmp_path / "kept", "--runner"]
+    command = f"command:{tool} --config-file {{config}} db sync {{version}}"
+    ran = dbaudit(*words, command, "--release", "havana=2", "--release", "icehouse=3", "-o", "steps.json")
+    assert ran.code == 0, ran.err
+    built = json.loads((tmp_path / "steps.json").read_text())
+    assert built["releases"] == {"havana": {"cinder": 2}, "icehouse": {"cinder": 3}}
+    first, second, third = (read_facts(entry) for entry in built["steps"])
+    assert [added.table.name for added in first.tables_added] == ["migrate_version", "volumes"]
+    assert [(added.column.name, added.after) for added in second.columns_added] == [("bootable", "id")]
+    assert [dropped.column.name for dropped in third.columns_dropped] == ["bootable"]
+    assert [each.release.name for each in (first, second, third)] == ["havana", "havana", "icehouse"]
+
+    failed = dbaudit(*words, command, "--release", "havana=4")
+    assert failed.code != 0 and "step cinder:4 failed" in failed.err
+    assert "no_such" in (tmp_path / "kept" / "cinder-4.log").read_text()
+    phased = dbaudit(*words, f"command:{tool} --config-file {{config}} db sync {{phase}}", "--release", "havana=4")
+    assert phased.code == 64 and "{version}" in phased.err
+
+
+TOOL = """
+import configparser, sys
+from sqlalchemy import create_engine, text
+config = configparser.ConfigParser(interpolation=None)
+config.read(sys.argv[sys.argv.index("--config-file") + 1])
+STEPS = {
+    1: ["CREATE TABLE migrate_version (repository_id VARCHAR(250) PRIMARY KEY, repository_path TEXT, version INT)",
+        "INSERT INTO migrate_version VALUES ('cinder', '', 0)", "CREATE TABLE volumes (id INT PRIMARY KEY)"],
+    2: ["ALTER TABLE volumes ADD COLUMN bootable TINYINT(1)"],
+    3: ["ALTER TABLE volumes DROP COLUMN bootable"],
+    4: ["ALTER TABLE no_such ADD COLUMN bootable TINYINT(1)"],
+}
+with create_engine(config["database"]["connection"]).begin() as connection:
+    if sys.argv[-1] == "version":
+        print(connection.execute(text("SELECT version FROM migrate_version")).scalar())
+        sys.exit()
+    for statement in STEPS[int(sys.argv[-1])]:
+        connection.execute(text(statement))
+    connection.execute(text("UPDATE migrate_version SET version = :n"), {"n": int(sys.argv[-1])})
+"""
