@@ -33,11 +33,14 @@ def ends_its_line(buffer: bytes, start: int, end: int) -> bool:
     """Whether no string of the rows in buffer[start:end] is open at `end`, `start` being the first row's paren.
 
     Sound because: a `"` outside a string cannot follow a backslash, so when every `"` does, only `'` opens strings;
-    without `#`, `/*`, `` ` `` and `;` nothing else hides a quote (a `--` comment ends with the line; that the
-    statement goes on after it is what NEXT looks at); what is left is whether the last `'` opens or closes.
+    without `#`, `/*`, `` ` `` and `;` nothing else hides a quote (a `--` comment ends with its line: among several
+    lines none is allowed, on the last one NEXT sees that the statement goes on); what is left is whether the last `'`
+    opens or closes.
     """
     if any(buffer.find(mark, start, end) >= 0 for mark in (b";", b"#", b"*", b"`")):
         return False
+    if buffer.find(b"--", start, end) >= 0 and buffer.find(b"\n", start, end) >= 0:
+        return False  # a comment that ends within may hold a quote
     if buffer.find(b"\\", start, end) < 0:
         return buffer.find(b'"', start, end) < 0 and not buffer.count(b"'", start, end) % 2
     if buffer.find(b'"', start, end) >= 0 and (buffer.count(b'"', start, end) != buffer.count(b'\\"', start, end)):

@@ -11,6 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dbaudit.dump import statements
+from dbaudit.dump.index import read_counts, read_layout
+from dbaudit.dump.source import open_dump
 
 NASTY = [
     "a", "1", "x9", " ", "'", '"', "`", "\\", ";", "\n", ");\n", "(", ")", ",", "),(", "--", "-- ", "#", "/*", "*/",
@@ -79,3 +81,17 @@ def test_all_readers_agree(listed: list[str], between: str) -> None:
     found = sum(table.rows or 0 for entry in index.databases for table in entry.tables)
     assert found == sum(map(slow_rows, slow))
     assert index.complete
+
+
+def test_a_quote_in_a_comment_between_rows_hides_no_string(tmp_path: Path) -> None:
+    """Found by a larger budget: the comment's quote pairs with that of a string which holds what looks like an end."""
+    rows = "(NULL),-- don't\n(');\nUNLOCK TABLES;\n')"
+    path = tmp_path / "odd.sql"
+    path.write_text(
+        f"-- MySQL dump\nCREATE TABLE `t` (\n  `a` text\n);\nINSERT INTO `t` VALUES {rows};\n-- Dump completed\n"
+    )
+    dump = open_dump(str(path), tmp_path)
+    for index in (read_layout(dump), read_counts(dump)):
+        (table,) = index.database(None).tables
+        assert path.read_bytes()[table.start : table.end].rstrip().endswith(b"UNLOCK TABLES;\n');")
+    assert table.rows == 2
