@@ -12,7 +12,11 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYERS = (
     ("cli", "__main__", "testing"),
     ("report",),
-    ("dryrun", "comparison"),
+    ("plan",),
+    ("dryrun", "comparison", "tokens", "volumes", "ec2", "flavors"),
+    ("cells",),
+    ("reconcile",),
+    ("repair",),
     ("proof",),
     ("audit",),
     ("packs", "migration"),
