@@ -13,6 +13,7 @@ from typing import Any
 from dbaudit import __version__
 from dbaudit.errors import Exit
 from dbaudit.finding import Finding, Skipped, Step, Verdict
+from dbaudit.record import StepRecord
 
 FORMAT = 1
 EXIT_OF = {Verdict.CLEAN: Exit.CLEAN, Verdict.WARNINGS: Exit.WARNINGS, Verdict.FAILED: Exit.FAILED}
@@ -36,7 +37,10 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
-    """One pending step, run or not. `revisions` are those that it applied, where a step is a phase."""
+    """One pending step, run or not. `revisions` are those that it applied, where a step is a phase.
+
+    `record` is what was observed while it ran, None where it did not run or nobody looked.
+    """
 
     step: Step
     title: str
@@ -45,6 +49,7 @@ class StepResult:
     error: str | None = None
     revisions: tuple[str, ...] = ()
     output: str | None = None
+    record: StepRecord | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The step as JSON has it; a time is rounded to milliseconds."""
@@ -56,6 +61,7 @@ class StepResult:
             "error": self.error,
             "revisions": list(self.revisions),
             "output": self.output,
+            "record": None if self.record is None else self.record.as_dict(),
         }
 
 

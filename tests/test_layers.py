@@ -21,7 +21,7 @@ LAYERS = (
     ("audit",),
     ("packs", "migration"),
     ("check", "result"),
-    ("finding",),
+    ("finding", "record"),
     ("schema", "dump"),
     ("server",),
     ("release", "errors", "progress"),
