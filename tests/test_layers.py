@@ -17,6 +17,7 @@ LAYERS = (
     ("cells",),
     ("reconcile",),
     ("repair",),
+    ("repair",),
     ("proof",),
     ("audit",),
     ("packs", "migration"),

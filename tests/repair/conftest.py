@@ -1,0 +1,39 @@
+"""A database to be repaired: tables of one test's own, and a journal schema that belongs to it alone."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from dbaudit.repair.target import Target, open_target
+from dbaudit.server.server import Server
+
+
+@pytest.fixture
+def journal(server: Server, schema: str) -> Iterator[str]:
+    """The name of a journal schema that does not exist; dropped afterwards."""
+    name = f"j_{schema[-8:]}"
+    server.drop_database(name)
+    yield name
+    server.drop_database(name)
+
+
+@pytest.fixture
+def target(server: Server, schema: str, journal: str) -> Target:
+    """The test's own schema as a target, with an account that has rights on it and on its journal."""
+    return open_target(server.url(server.restricted([schema, journal]), schema), journal)
+
+
+@pytest.fixture
+def execute(server: Server, schema: str) -> Callable[..., list[tuple[object, ...]]]:
+    """Runs statements in the schema as the server's administrator; gives the rows of the last."""
+
+    def run(*statements: str) -> list[tuple[object, ...]]:
+        with contextlib.closing(server.admin(schema)) as connection, connection.cursor() as cursor:
+            for statement in statements:
+                cursor.execute(statement)
+            return list(cursor.fetchall())
+
+    return run
