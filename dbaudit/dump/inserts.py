@@ -33,26 +33,28 @@ def ends_its_line(buffer: bytes, start: int, end: int) -> bool:
     """Whether no string of the rows in buffer[start:end] is open at `end`, `start` being the first row's paren.
 
     Sound because: a `"` outside a string cannot follow a backslash, so when every `"` does, only `'` opens strings;
-    without `#`, `/*`, `` ` `` and `;` nothing else hides a quote (a `--` comment ends with its line: among several
-    lines none is allowed, on the last one NEXT sees that the statement goes on); what is left is whether the last `'`
-    opens or closes.
+    without `#`, `/*`, `` ` `` and `;` nothing else hides a quote but a `--` comment, which ends with its line: on the
+    last line NEXT sees that the statement goes on. So the last line begins in code or in a string, and a quote of it
+    that can only close tells which. Where it has none, all quotes are counted.
     """
     if any(buffer.find(mark, start, end) >= 0 for mark in (b";", b"#", b"*", b"`")):
         return False
-    if buffer.find(b"--", start, end) >= 0 and buffer.find(b"\n", start, end) >= 0:
-        return False  # a comment that ends within may hold a quote
-    if buffer.find(b"\\", start, end) < 0:
-        return buffer.find(b'"', start, end) < 0 and not buffer.count(b"'", start, end) % 2
-    if buffer.find(b'"', start, end) >= 0 and (buffer.count(b'"', start, end) != buffer.count(b'\\"', start, end)):
+    if _BARE.search(buffer, start, end):
         return False
-    return _closes_last(buffer, start, end)
+    line = buffer.rfind(b"\n", start, end) + 1
+    found = _closes_last(buffer, max(start, line), end)
+    if found is not None:
+        return found
+    if line and buffer.find(b"--", start, end) >= 0:
+        return False  # a comment that ends within may hold a quote
+    return not _quotes(buffer[start:end]) % 2
 
 
-def _closes_last(buffer: bytes, start: int, end: int) -> bool:
-    """Whether no string is open behind the last quote in buffer[start:end].
+def _closes_last(buffer: bytes, start: int, end: int) -> bool | None:
+    """Whether no string is open behind the last quote in buffer[start:end]; None where that cannot be told.
 
     Looks for a quote near the end that can only close a string, by what stands before it; each quote behind that one
-    opens or closes in turn. Without one all are counted.
+    opens or closes in turn.
     """
     behind, place = 0, end
     while behind < 40 and (quote := buffer.rfind(b"'", start, place)) >= 0:
@@ -64,9 +66,11 @@ def _closes_last(buffer: bytes, start: int, end: int) -> bool:
         if place < quote or _CLOSING.search(buffer, max(start, quote - 80), quote):
             return not behind % 2
         behind += 1
-    return not _quotes(buffer[start:end]) % 2
+    return None
 
 
+# A `"` that no backslash precedes. The mark comes first: a pattern that begins with a literal is searched by memchr.
+_BARE = re.compile(rb'"(?<!\\")')
 # Behind it no string can open, which needs a comma, a paren, a blank, an operator, or a word: an introducer (`x'`,
 # `_utf8mb4'`) or a keyword, none of which holds a digit without beginning with `_`.
 _CLOSING = re.compile(rb"(?:[\]}?.:]|[^0-9A-Za-z_$\x80-\xff][A-Za-z]*+[0-9][0-9A-Za-z]*+)\Z")

@@ -89,7 +89,7 @@ class Watched:
 
 
 class _Counted(io.RawIOBase):
-    """A file that knows how many bytes were taken from it, also by another thread."""
+    """A file that knows how far it was read, also by another thread."""
 
     def __init__(self, file: io.FileIO) -> None:
         self.file, self.count = file, 0
@@ -101,7 +101,8 @@ class _Counted(io.RawIOBase):
         return True
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        return self.file.seek(offset, whence)
+        self.count = self.file.seek(offset, whence)
+        return self.count
 
     def tell(self) -> int:
         return self.file.tell()

@@ -7,6 +7,7 @@ and no more than that about what they mean.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ _CLIENT = re.compile(
     rb"exit|quit|go|clear|nowarning|warnings|status|resetconnection)(?:[ \t][^\n]*+|[ \t]*;?)(?=\r?\n|\r?\Z))",
     re.I,
 )
+# The `;` behind the last row of several lines. It comes first: what a pattern begins with is searched by memchr.
+_LAST_ROW = re.compile(rb";(?<=\);)(?=\r?\n)")
 _COMMENT = re.compile(rb"(?:--(?=[\x00-\x20]|\Z)|\#)[^\n]*+\n?|/\*(?!M?!)(?:[^*]++|\*(?!/))*+\*/", re.S)
 
 
@@ -93,15 +96,25 @@ class Reader:
         return self._base + self._pos
 
     def _fill(self) -> bool:
-        """Read one more block behind the unread bytes. False at the end of the stream."""
-        data = b"" if self._eof else self._stream.read(BLOCK)
-        if not data:
+        """Read one more block behind the unread bytes. False at the end of the stream.
+
+        A plain file gives the unread bytes once more, which is cheaper than joining two pieces.
+        """
+        unread = len(self._buffer) - self._pos
+        data = b"" if self._eof else self._read(unread)
+        if len(data) <= unread:
             self._eof = True
             return False
         self._base += self._pos
-        self._buffer = self._buffer[self._pos :] + data if self._pos < len(self._buffer) else data
-        self._pos = 0
+        self._buffer, self._pos = data, 0
         return True
+
+    def _read(self, unread: int) -> bytes:
+        if unread and self._stream.seekable():
+            self._stream.seek(-unread, os.SEEK_CUR)
+            return self._stream.read(unread + BLOCK)
+        data = self._stream.read(BLOCK)
+        return self._buffer[self._pos :] + data if unread else data
 
     def read(self) -> Iterator[Statement | Comment]:
         """Every statement and every comment between them. Raises DamagedArchive where the file does."""
@@ -162,9 +175,9 @@ class Reader:
                 carriage = self._buffer[end - 1] == 13
                 if self._buffer[end - 1 - carriage] == 59:
                     return end - carriage
-                end = self._buffer.find(b");\r\n" if carriage else b");\n", end)
-                if end >= 0:
-                    return end + 2
+                last = _LAST_ROW.search(self._buffer, end)
+                if last is not None:
+                    return last.end()
             if len(self._buffer) - self._pos > LINE or not self._fill():
                 return -1
 

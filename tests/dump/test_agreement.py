@@ -95,3 +95,20 @@ def test_a_quote_in_a_comment_between_rows_hides_no_string(tmp_path: Path) -> No
         (table,) = index.database(None).tables
         assert path.read_bytes()[table.start : table.end].rstrip().endswith(b"UNLOCK TABLES;\n');")
     assert table.rows == 2
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        "(1,'a'), -- it's\n(2)", "(1,'a'), -- it's 1'\n(2,'b')", "('\n'),('-- '),\n('1')", "('a\\\"'),\n(2)",
+        "('x1'), -- '\n(');\nSET @a=1;\n')", "('x'),\n('1\\\\'),\n('\\');\nSET @a=1;\n')",
+        "(1),\n(\"');\nSET @a=1;\n\")",
+        "('2013-01-01'),\n('it''s -- 1')", "(NULL),\n('a-- ),\n(''')",
+    ],
+)  # fmt: skip
+def test_rows_on_lines_of_their_own_end_where_they_end(tmp_path: Path, rows: str) -> None:
+    data = HEAD + f"INSERT INTO `t` VALUES\n{rows};\nINSERT INTO `t` VALUES (7,'z');\n".encode() + FOOT
+    listed = [each for each in slow_statements(data) if each.startswith(b"INSERT")]
+    index = both(opened(tmp_path, data))
+    (table,) = index.database(None).tables
+    assert table.rows == sum(map(slow_rows, listed))
