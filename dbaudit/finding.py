@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date
 from enum import StrEnum
 from typing import Any
 
@@ -53,12 +54,26 @@ def step(repository: str, version: int | str) -> Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Waived:
+    """Why a finding does not count, who says so, and the last day on which that holds."""
+
+    reason: str
+    owner: str
+    expires: date
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return {"reason": self.reason, "owner": self.owner, "expires": self.expires.isoformat()}
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """One fault, with what proves it and what to do.
 
     `object` is `table`, `table.column` or a name that a person recognises; `keys` are natural keys (uuid, access key,
     flavorid), at most KEYS_SHOWN; `facts` are values for machines, `evidence` lines for people; no secret in either.
-    `confirmed` is None until the step ran; `expected` marks what upstream does by design.
+    `confirmed` is None until the step ran; `expected` marks what upstream does by design; `waived` what the site has
+    decided to live with. `database` is the plan's name of the database, None where a command looks at one.
     """
 
     check: str
@@ -75,6 +90,8 @@ class Finding:
     facts: Mapping[str, Any] = field(default_factory=dict)
     evidence: tuple[str, ...] = ()
     remedy: str = ""
+    waived: Waived | None = None
+    database: str | None = None
 
     def confirm(self, outcome: bool | None) -> Finding:
         """The same finding after its step ran."""
@@ -97,6 +114,8 @@ class Finding:
             "facts": dict(self.facts),
             "evidence": list(self.evidence),
             "remedy": self.remedy,
+            **({} if self.waived is None else {"waived": self.waived.as_dict()}),
+            **({} if self.database is None else {"database": self.database}),
         }
 
 
@@ -121,7 +140,8 @@ class Verdict(StrEnum):
 
 
 def verdict(findings: tuple[Finding, ...]) -> Verdict:
-    """The verdict that findings alone allow."""
+    """The verdict that findings alone allow; those that are waived do not count."""
+    findings = tuple(finding for finding in findings if finding.waived is None)
     if any(_fails(finding) for finding in findings):
         return Verdict.FAILED
     if any(_warns(finding) for finding in findings):

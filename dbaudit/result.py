@@ -39,7 +39,8 @@ class Status(StrEnum):
 class StepResult:
     """One pending step, run or not. `revisions` are those that it applied, where a step is a phase.
 
-    `record` is what was observed while it ran, None where it did not run or nobody looked.
+    `record` is what was observed while it ran, None where it did not run or nobody looked;
+    `database` is the plan's name of the database, None where a command looks at one.
     """
 
     step: Step
@@ -50,6 +51,7 @@ class StepResult:
     revisions: tuple[str, ...] = ()
     output: str | None = None
     record: StepRecord | None = None
+    database: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The step as JSON has it; a time is rounded to milliseconds."""
@@ -62,6 +64,7 @@ class StepResult:
             "revisions": list(self.revisions),
             "output": self.output,
             "record": None if self.record is None else self.record.as_dict(),
+            **({} if self.database is None else {"database": self.database}),
         }
 
 
@@ -69,7 +72,7 @@ class StepResult:
 class DatabaseResult:
     """A database that was looked at.
 
-    `version` maps a repository to its number, or a service to its Alembic revisions.
+    `version` maps a repository to its number, or a service to its Alembic revisions; `label` is the plan's name of it.
     """
 
     name: str | None
@@ -82,10 +85,12 @@ class DatabaseResult:
     tables: int | None = None
     rows: int | None = None
     bytes: int | None = None
+    label: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The database as JSON has it."""
-        return {name: _plain(getattr(self, name)) for name in self.__slots__}
+        known = (name for name in self.__slots__ if name != "label" or self.label is not None)
+        return {name: _plain(getattr(self, name)) for name in known}
 
 
 @dataclass(frozen=True, slots=True)

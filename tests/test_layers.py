@@ -21,10 +21,11 @@ LAYERS = (
     ("proof",),
     ("audit",),
     ("packs", "migration"),
-    ("check", "result"),
+    ("check", "result", "window", "budget", "waiver"),
     ("finding", "record"),
     ("schema", "dump"),
     ("server",),
+    ("settings",),
     ("release", "errors", "progress"),
     ("__init__",),
 )

@@ -12,25 +12,30 @@
     reason = "..."
     owner = "..."
 
-The dry-run asks `Policy.judge` for each difference, as `dbaudit diff` does.
+The dry-run asks `Policy.judge` for each difference, as `dbaudit diff` does. The file also holds [[budget]]
+(`budget.py`), [[waiver]] (`waiver.py`) and [plan] (`plan/file.py`).
 """
 
 from __future__ import annotations
 
 import re
-import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from dbaudit.budget import Limit, read_limits
 from dbaudit.errors import DbauditError
 from dbaudit.finding import Step
 from dbaudit.finding import step as step_id
 from dbaudit.migration.steps import StepFacts, Work
 from dbaudit.schema.difference import Change, Difference, Kind
 from dbaudit.schema.model import Schema
+from dbaudit.settings import Entry, entries, read_settings
+from dbaudit.waiver import Waiver, read_waiver
 
+# What a file may hold.
+_TABLES = ("own", "budget", "waiver", "plan")
 _INSIDE = {
     "column": Kind.COLUMN, "index": Kind.INDEX, "foreign_key": Kind.FOREIGN_KEY, "check": Kind.CHECK,
     "trigger": Kind.TRIGGER,
@@ -83,9 +88,11 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The entries of a site."""
+    """The entries of a site: its own objects, what the migrations may cost, and what it has decided to live with."""
 
     own: tuple[Own, ...] = ()
+    limits: tuple[Limit, ...] = ()
+    waivers: tuple[Waiver, ...] = ()
     source: str = ""
 
     def judge(
@@ -98,37 +105,30 @@ class Policy:
 
 def read_policy(path: Path) -> Policy:
     """The policy in a file. Raises DbauditError that names the entry that is wrong."""
-    try:
-        content = tomllib.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise DbauditError(f"{path} cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise DbauditError(f"{path} is not TOML: {error}") from None
-    entries = content.get("own", [])
-    if not isinstance(entries, list):
-        raise DbauditError(f"{path}: `own` is a list of tables", "write [[own]] above each entry")
-    return Policy(tuple(_own(path, number, entry) for number, entry in enumerate(entries, 1)), str(path))
+    content = read_settings(path)
+    Entry(str(path), content).only(*_TABLES)
+    return Policy(
+        tuple(_own(entry) for entry in entries(path, content, "own")),
+        tuple(limit for entry in entries(path, content, "budget") for limit in read_limits(entry)),
+        tuple(read_waiver(entry) for entry in entries(path, content, "waiver")),
+        str(path),
+    )
 
 
-def _own(path: Path, number: int, entry: Mapping[str, object]) -> Own:
-    where = f"{path}: entry {number} of [[own]]"
-    if unknown := set(entry) - _KEYS:
-        raise DbauditError(f"{where} has the unknown key {min(unknown)}", f"keys: {', '.join(sorted(_KEYS))}")
-    if wrong := [key for key, value in entry.items() if not isinstance(value, str)]:
-        raise DbauditError(f"{where}: {wrong[0]} must be text")
-    text = {key: str(value) for key, value in entry.items()}
-    if missing := [key for key in _WORDS if not text.get(key)]:
-        raise DbauditError(f"{where} has no {missing[0]}", "say why it is there and whom to ask")
+def _own(entry: Entry) -> Own:
+    entry.only(*_KEYS)
+    text = {key: value for key in entry.values if (value := entry.text(key)) is not None}
+    reason, owner = (entry.needed(word, "say why it is there and whom to ask") for word in _WORDS)
     kinds = [key for key in (*_INSIDE, *_ALONE) if key in text]
     table, service = text.get("table"), text.get("service")
     if len(kinds) > 1:
-        raise DbauditError(f"{where} names a {kinds[0]} and a {kinds[1]}", "make two entries of it")
+        raise DbauditError(f"{entry.where} names a {kinds[0]} and a {kinds[1]}", "make two entries of it")
     if not kinds and table is not None:
-        return Own(Kind.TABLE, None, table, text["reason"], text["owner"], service)
+        return Own(Kind.TABLE, None, table, reason, owner, service)
     if not kinds or (kinds[0] in _INSIDE and table is None):
-        raise DbauditError(f"{where} names no table", 'for every table write table = "*"')
+        raise DbauditError(f"{entry.where} names no table", 'for every table write table = "*"')
     kind = (_INSIDE | _ALONE)[kinds[0]]
-    return Own(kind, table if kinds[0] in _INSIDE else None, text[kinds[0]], text["reason"], text["owner"], service)
+    return Own(kind, table if kinds[0] in _INSIDE else None, text[kinds[0]], reason, owner, service)
 
 
 def touching(difference: Difference, pending: Sequence[StepFacts], schema: Schema) -> Iterator[Step]:

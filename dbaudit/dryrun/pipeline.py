@@ -13,6 +13,7 @@ from pathlib import Path
 
 from dbaudit.dryrun import rehearsal
 from dbaudit.dryrun.inspection import Inspection, inspect_one, notes, plural_of
+from dbaudit.dryrun.judging import judge
 from dbaudit.dryrun.prediction import Prediction, check_direction, predict, schema_findings
 from dbaudit.dryrun.request import Request, RunnerRequest
 from dbaudit.dryrun.rows import reader
@@ -72,7 +73,7 @@ def dry_run(request: Request, places: Places, environment: Mapping[str, str], wa
             ran = Rehearsal()
             if request.runner is not None:
                 ran = _rehearse(request, request.runner, inspection, copy, prediction, space, environment, watch)
-            return _conclude(request, inspection, copy, prediction, ran)
+            return judge(_conclude(request, inspection, copy, prediction, ran), request.policy, request.today)
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 
 from dbaudit.comparison.policy import Policy
@@ -31,7 +32,8 @@ class RunnerRequest:
 class Request:
     """A dry-run: the dump, the target release, where to restore and how to step.
 
-    `database_charset` answers what a dump without CREATE DATABASE does not tell; `policy` names what is the site's own.
+    `database_charset` answers what a dump without CREATE DATABASE does not tell; `policy` names what is the site's own,
+    what the steps may cost, and what is waived until which day; `today` decides whether that has passed.
     """
 
     operand: str
@@ -43,3 +45,4 @@ class Request:
     runner: RunnerRequest | None = None
     workers: int = 2
     policy: Policy = field(default_factory=Policy)
+    today: date = field(default_factory=date.today)

@@ -62,11 +62,15 @@ def _parts(result: Result) -> Iterator[RenderableType]:
     yield Text()
     yield _headline(result)
     for effect, title in _GROUPS:
-        found = [each for each in result.findings if each.effect is effect]
+        found = [each for each in result.findings if each.effect is effect and each.waived is None]
         if found:
             yield Text(f"\n{title} ({len(found)})", style="bold")
             for each in found:
                 yield Padding(_finding(each), (0, 0, 0, 2))
+    if waived := [each for each in result.findings if each.waived is not None]:
+        yield Text(f"\nWaived ({len(waived)})", style="bold")
+        for each in waived:
+            yield Padding(_finding(each), (0, 0, 0, 2))
     if result.steps:
         yield from _steps(result)
     if result.skipped:
@@ -110,8 +114,9 @@ def _headline(result: Result) -> RenderableType:
 
 def summary(result: Result) -> str:
     """One sentence that says what the verdict means."""
-    blocks = [each for each in result.findings if each.effect is Effect.BLOCKS and each.confirmed is not False]
-    losses = [each for each in result.findings if each.effect is Effect.LOSES and not each.expected]
+    counted = [each for each in result.findings if each.waived is None]
+    blocks = [each for each in counted if each.effect is Effect.BLOCKS and each.confirmed is not False]
+    losses = [each for each in counted if each.effect is Effect.LOSES and not each.expected]
     to = f" to {result.target}" if result.target else ""
     if blocks:
         order = {each.step: number for number, each in enumerate(result.steps)}
@@ -120,7 +125,7 @@ def summary(result: Result) -> str:
     if losses:
         return f"the upgrade{to} loses data ({plural(len(losses), 'finding')})"
     if result.verdict is Verdict.FAILED:
-        return f"{plural(len(result.findings), 'finding')}, errors among them"
+        return f"{plural(len(counted), 'finding')}, errors among them"
     if result.target is None:
         return "nothing found" if result.verdict is Verdict.CLEAN else "see the findings"
     return _course(result, to)
@@ -143,6 +148,7 @@ def _course(result: Result, to: str) -> str:
 def _finding(finding: Finding) -> RenderableType:
     head = Text.assemble(
         (f"{finding.severity:<7} ", _SEVERITY_STYLE[finding.severity]),
+        (f"{printable(finding.database)}  " if finding.database else "", "bold"),
         (f"{finding.step}  " if finding.step else "", "bold"),
         printable(finding.object),
         (f"  [{finding.check}]", "dim"),
@@ -153,6 +159,9 @@ def _finding(finding: Finding) -> RenderableType:
     lines += [_line(f"- {each}", "dim") for each in finding.evidence]
     if finding.keys and not finding.evidence and finding.keys != (finding.object,):
         lines.append(_line(_keys(finding), "dim"))
+    if finding.waived:
+        said = finding.waived
+        lines.append(_line(f"Waived until {said.expires} by {said.owner}: {said.reason}", "dim"))
     if finding.remedy:
         lines.append(Text.assemble(("Do: ", "bold"), printable(finding.remedy), overflow="fold"))
     return Group(head, *(Padding(each, (0, 0, 0, 8)) for each in lines))

@@ -110,6 +110,27 @@ def test_steps_are_run_and_confirm_what_was_predicted(dbaudit: Dbaudit, tmp_path
     assert "dry-run.not-the-same-server" in {each["check"] for each in report["findings"]}
 
 
+def test_budgets_and_waivers_of_dbaudit_toml(dbaudit: Dbaudit, tmp_path: Path) -> None:
+    folder = tmp_path / "steps"
+    folder.mkdir()
+    (folder / "010_slow.sql").write_text("SELECT SLEEP(0.3);")
+    who = 'reason = "billing"\nowner = "ann"\nexpires = 2999-12-31\n'
+    (tmp_path / "dbaudit.toml").write_text(
+        f'[[waiver]]\ncheck = "schema.extra-*"\nobject = "site_*"\n{who}'
+        '[[budget]]\nstep = "cinder:10"\nseconds = 0.2\n[[budget]]\nstep = "cinder:11"\nseconds = 9\n'
+    )
+    words = ("dry-run", CINDER, "--to", "havana", "--runner", f"sql:{folder}")
+    report = dbaudit(*words, "--format", "json").json
+    (over,) = [each for each in report["findings"] if each["check"] == "budget.seconds"]
+    assert (over["step"], over["effect"], over["severity"]) == ("cinder:10", "slow", "error")
+    assert over["facts"]["measured"] >= 0.3 > over["facts"]["limit"]
+    assert {each["object"] for each in report["findings"] if "waived" in each} == {"site_volume_audit"}
+    assert {"check": "budget.seconds", "reason": "cinder:11: it was not run"} in report["skipped"]
+    text = dbaudit(*words).out
+    assert "Waived (1)" in text
+    assert "Waived until 2999-12-31 by ann: billing" in text
+
+
 def test_a_failure_that_nobody_predicted_is_a_finding(dbaudit: Dbaudit, tmp_path: Path) -> None:
     folder = tmp_path / "steps"
     folder.mkdir()
