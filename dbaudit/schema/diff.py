@@ -19,7 +19,7 @@ __all__ = ["NOT_COMPARED", "OTHER_FIELDS", "Change", "Difference", "Kind", "diff
 
 # What is compared of objects that are no tables; the first field is shown for an object that one side lacks.
 OTHER_FIELDS = {
-    Kind.VIEW: ("select", "security", "check_option", "algorithm"),
+    Kind.VIEW: ("select", "security", "check_option", "algorithm", "columns"),
     Kind.TRIGGER: ("body", "table", "timing", "event"),
     Kind.ROUTINE: ("body", "kind"),
     Kind.EVENT: ("body",),

@@ -155,13 +155,14 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A view; `select` is its query as the server prints it."""
+    """A view; `select` is its query as the server prints it, `columns` their names where those stand before it."""
 
     name: str
     select: str
     security: str | None = None
     check_option: str | None = None
     algorithm: str | None = None
+    columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

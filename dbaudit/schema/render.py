@@ -69,7 +69,8 @@ def render_view(view: View) -> str:
         "CREATE",
         f"ALGORITHM={view.algorithm}" if view.algorithm else "",
         f"SQL SECURITY {view.security}" if view.security else "",
-        f"VIEW {name(view.name)} AS {view.select}",
+        f"VIEW {name(view.name)}" + (f" ({_names(view.columns)})" if view.columns else ""),
+        f"AS {view.select}",
         f"WITH {view.check_option} CHECK OPTION" if view.check_option else "",
     ]
     return " ".join(word for word in words if word)

@@ -10,7 +10,7 @@ import re
 
 from dbaudit.errors import DbauditError
 from dbaudit.schema.model import Event, Routine, Trigger, View
-from dbaudit.schema.text import STRING, unquote, without_marks
+from dbaudit.schema.text import STRING, split, unquote, without_marks
 
 _NAME = r"(?:(?:`(?:[^`]|``)+`|\w+)\.)?(?P<name>`(?:[^`]|``)+`|\w+)"
 _CREATE = r"\s*CREATE\s+(?:OR\s+REPLACE\s+)?"
@@ -19,7 +19,7 @@ _DEFINER = rf"(?:DEFINER\s*=\s*(?:{_USER}(?:\s*@\s*{_USER})?(?:\(\))?)\s+)?"
 _FLAGS = re.IGNORECASE | re.DOTALL
 _VIEW = re.compile(
     rf"{_CREATE}(?:ALGORITHM\s*=\s*(?P<algorithm>\w+)\s+)?{_DEFINER}(?:SQL\s+SECURITY\s+(?P<security>\w+)\s+)?"
-    rf"VIEW\s+{_NAME}\s*(?:\([^)]*\)\s*)?AS\s+(?P<select>.*?)"
+    rf"VIEW\s+{_NAME}\s*(?:\((?P<columns>(?:`(?:[^`]|``)+`|[^)`])*)\)\s*)?AS\s+(?P<select>.*?)"
     r"(?:\s+WITH\s+(?P<check>CASCADED|LOCAL)\s+CHECK\s+OPTION)?\s*$",
     _FLAGS,
 )
@@ -47,6 +47,7 @@ def read_view(sql: str) -> View:
         security=_upper(match["security"]),
         check_option=_upper(match["check"]),
         algorithm=_upper(match["algorithm"]),
+        columns=tuple(_name(column) for column in split(match["columns"])) if match["columns"] else (),
     )
 
 

@@ -66,6 +66,7 @@ OTHERS: dict[str, Any] = {
     "ForeignKey.on_update": "SET NULL",
     "CheckConstraint.name": "l", "CheckConstraint.expression": "`c` > 2", "CheckConstraint.enforced": False,
     "View.select": "select 2", "View.security": "INVOKER", "View.check_option": "LOCAL", "View.algorithm": "MERGE",
+    "View.columns": ("c",),
     "Trigger.table": "u", "Trigger.timing": "AFTER", "Trigger.event": "DELETE", "Trigger.body": "set new.c = 2",
     "Routine.kind": "FUNCTION", "Routine.body": "() select 2",
     "Event.body": "on schedule every 2 day do select 1",

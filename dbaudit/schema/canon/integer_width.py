@@ -19,13 +19,14 @@ _WIDTH = re.compile(r"^(tinyint|smallint|mediumint|int|bigint|year)\((\d+)\)")
 def table(table: Table) -> Table:
     """Takes the widths off."""
     columns = tuple(
-        replace(column, type=plain) if (plain := _plain(column.type)) != column.type else column
+        replace(column, type=bare) if (bare := plain(column.type)) != column.type else column
         for column in table.columns
     )
     return replace(table, columns=columns)
 
 
-def _plain(type_: str) -> str:
+def plain(type_: str) -> str:
+    """The type without a display width that says nothing."""
     if (type_.startswith("tinyint(1)") and "unsigned" not in type_) or type_.endswith("zerofill"):
         return type_
     return _WIDTH.sub(r"\1", type_)
