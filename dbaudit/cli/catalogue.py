@@ -61,13 +61,13 @@ def build(
     from dbaudit.migration.command_runner import Command
     from dbaudit.migration.confine import Network
     from dbaudit.migration.runner import STEP_LIMIT
+    from dbaudit.migration.tool import Surroundings
     from dbaudit.report.schema_diff import save
 
     releases = work.read_releases(release)
-    how = Command(
-        "", places.environment(), probe=runner_probe, driver=runner_driver, limit=step_timeout or STEP_LIMIT,
-        network=Network.ALLOWED if allow_network else Network.REFUSED,
-    )  # fmt: skip
+    network = Network.ALLOWED if allow_network else Network.REFUSED
+    around = Surroundings(places.environment(), network, runner_driver, step_timeout or STEP_LIMIT)
+    how = Command("", around, probe=runner_probe)
     with operands.read((start,) if start else (), [], None, False, quiet) as sides:
         wanted = work.Building(service, releases, sides[0] if sides else None, database_charset, first)
     with (

@@ -12,14 +12,17 @@ Runner = Annotated[
     str | None,
     typer.Option(
         "--runner",
-        metavar="command:TEMPLATE|sql:DIR",
-        help="Run the real migrations: a command with {config} or {url}, and {version} or {phase}; or SQL files.",
+        metavar="command:TEMPLATE|alembic:INI|sql:DIR",
+        help="Run the real migrations: a command with {config} or {url}, and {version} or {phase}; an Alembic project; "
+        "SQL files.",
     ),
 ]
 Phases = Annotated[
     str | None,
     typer.Option(
-        "--runner-phases", metavar="A,B", help="Phases of a tool that cannot stop at a version: expand,contract."
+        "--runner-phases",
+        metavar="A,B",
+        help="Phases of a tool that cannot stop at a version, or branches of an Alembic project: expand,contract.",
     ),
 ]
 Charset = Annotated[
@@ -44,6 +47,8 @@ def command(
     runner_phases: Phases = None,
     runner_probe: options.RunnerProbe = None,
     runner_driver: options.RunnerDriver = "mysql+pymysql",
+    runner_venv: options.RunnerVenv = None,
+    runner_env: options.RunnerEnv = None,
     runner_output: options.RunnerOutput = None,
     step_timeout: options.StepTimeout = None,
     allow_network: options.AllowNetwork = False,
@@ -60,6 +65,7 @@ def command(
     from dbaudit.dryrun.pipeline import dry_run
     from dbaudit.dryrun.request import Request, RunnerRequest
     from dbaudit.errors import UsageError
+    from dbaudit.migration.tool import read_variables
     from dbaudit.release import release
     from dbaudit.report.progress import drawn
     from dbaudit.report.write import destinations, write
@@ -74,7 +80,10 @@ def command(
         raise UsageError("--runner-phases and --runner-probe need a runner", "add --runner 'command:...'")
     if runner:
         limit, network = step_timeout, allow_network
-        stepping = RunnerRequest(runner, phases, runner_probe, runner_driver, limit, network, kept)
+        variables = read_variables(runner_env or [])
+        stepping = RunnerRequest(
+            runner, phases, runner_probe, runner_driver, limit, network, kept, runner_venv, variables
+        )
     request = Request(
         dump, release(to), database, database_charset, server, server_binary, stepping, workers, operands.policy(policy)
     )

@@ -60,6 +60,20 @@ RunnerDriver = Annotated[
         help="Dialect and driver of the URL that the tool gets; mysql for the virtualenvs of Python 2.",
     ),
 ]
+RunnerVenv = Annotated[
+    Path | None,
+    typer.Option(
+        "--runner-venv", metavar="DIR", help="The virtualenv of the tool. Alembic: found beside the ini where it is."
+    ),
+]
+RunnerEnv = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--runner-env",
+        metavar="NAME=VALUE",
+        help="Set a variable for the tool; {url} and {config} are filled in. Repeatable.",
+    ),
+]
 StepTimeout = Annotated[
     float | None,
     typer.Option("--step-timeout", metavar="SECONDS", min=1, help="Stop a step that takes longer. Default: a day."),

@@ -101,7 +101,7 @@ def runner_for(spec: str, how: Command, on: Target) -> Runner:
     """The runner of `sql:DIR` or `command:TEMPLATE`, run as `how` says. Raises UsageError for another kind."""
     kind, _, rest = spec.partition(":")
     if kind == "sql" and rest:
-        return SqlRunner(Path(rest), on, limit=how.limit)
+        return SqlRunner(Path(rest), on, limit=how.surroundings.limit)
     if kind != "command" or not rest:
         raise UsageError(f"unknown runner {spec!r}", "runners: command:TEMPLATE and sql:DIR")
     if "{phase}" in rest:

@@ -10,15 +10,19 @@ from pathlib import Path
 from dbaudit.dryrun.request import RunnerRequest
 from dbaudit.errors import UsageError
 from dbaudit.finding import Effect, Finding, Severity
+from dbaudit.migration.alembic_runner import AlembicRunner, find_project
 from dbaudit.migration.command_runner import Command, CommandRunner
 from dbaudit.migration.confine import Network
 from dbaudit.migration.runner import STEP_LIMIT, Runner, RunStep, StepOutcome, Target, version_step
 from dbaudit.migration.sql_runner import SqlRunner
 from dbaudit.migration.steps import StepFacts
+from dbaudit.migration.tool import Surroundings
 from dbaudit.progress import Progress, Watch
 from dbaudit.release import Release, release
 from dbaudit.result import Status, StepResult
 
+# How runners are written on the command line.
+KINDS = "command:TEMPLATE, alembic:INI and sql:DIR"
 # From here on every service sets sql_mode TRADITIONAL by itself (oslo.db; keystone and glance a release earlier).
 _TRADITIONAL_SINCE = {"keystone": "icehouse", "glance": "icehouse"}
 
@@ -39,23 +43,22 @@ def runner_for(
 ) -> Iterator[tuple[Runner, tuple[RunStep, ...]]]:
     """The runner that a request names, and the steps that it is to run, in order. UsageError for another kind."""
     kind, _, rest = request.spec.partition(":")
+    how = Surroundings(
+        environment, Network.ALLOWED if request.allow_network else Network.REFUSED, request.driver,
+        request.limit or STEP_LIMIT, request.variables,
+    )  # fmt: skip
     if kind == "sql" and rest:
-        mode = sql_mode(plan.service, plan.target)
-        runner = SqlRunner(Path(rest), target, sql_mode=mode, limit=request.limit or STEP_LIMIT)
-        with runner:
+        with SqlRunner(Path(rest), target, sql_mode=sql_mode(plan.service, plan.target), limit=how.limit) as runner:
             last = plan.pending[-1].number if plan.pending else None
             yield runner, runner.pending(plan.version, last)
     elif kind == "command" and rest:
-        command = Command(
-            rest, environment, request.phases, request.probe,
-            Network.ALLOWED if request.allow_network else Network.REFUSED, request.driver,
-            limit=request.limit or STEP_LIMIT,
-        )  # fmt: skip
-        tool = CommandRunner(command, target)
-        with tool:
+        with CommandRunner(Command(rest, how, request.phases, request.probe), target) as tool:
             yield tool, tool.phases or tuple(version_step(s.repository, s.number, s.title) for s in _own(plan))
+    elif kind == "alembic" and rest:
+        with AlembicRunner(find_project(rest, request.venv, request.phases), target, how) as project:
+            yield project, project.pending()
     else:
-        raise UsageError(f"unknown runner {request.spec!r}", "runners: command:TEMPLATE and sql:DIR")
+        raise UsageError(f"unknown runner {request.spec!r}", f"runners: {KINDS}")
 
 
 def _own(plan: Plan) -> Iterator[StepFacts]:

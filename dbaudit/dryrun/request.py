@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -12,11 +13,12 @@ from dbaudit.release import Release
 
 @dataclass(frozen=True, slots=True)
 class RunnerRequest:
-    """How the real migrations are run; `spec` is `command:TEMPLATE` or `sql:DIR`.
+    """How the real migrations are run; `spec` is `command:TEMPLATE`, `alembic:INI` or `sql:DIR`.
 
     `phases` name the phases of a tool that cannot stop at a version, `probe` is the command that reads the version,
     `driver` the dialect and driver in the URLs that the tool gets, `limit` the seconds that one step may take, None for
-    the default; `output` keeps what the tool prints.
+    the default; `output` keeps what the tool prints. `venv` is the virtualenv that the tool is installed in,
+    `variables` are set for it (`{url}` and `{config}` are filled in).
     """
 
     spec: str
@@ -26,6 +28,8 @@ class RunnerRequest:
     limit: float | None = None
     allow_network: bool = False
     output: Path | None = None
+    venv: Path | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -38,16 +38,17 @@ class Book:
     version: str
 
 
-def books(connection: Connection, database: str) -> tuple[Book, ...]:
-    """The tables of a schema that record versions, in order of their names."""
+def books(connection: Connection, database: str, others: Sequence[str] = ()) -> tuple[Book, ...]:
+    """The tables of a schema that record versions, in order of their names; `others` are tables that Alembic uses."""
+    named = " OR ".join(["t.TABLE_NAME LIKE 'alembic%%version%%'", *["t.TABLE_NAME = %s"] * len(others)])
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT t.TABLE_NAME, c.COLUMN_NAME FROM information_schema.TABLES t JOIN information_schema.COLUMNS c"
             " ON c.TABLE_SCHEMA = t.TABLE_SCHEMA AND c.TABLE_NAME = t.TABLE_NAME"
             " WHERE t.TABLE_SCHEMA = %s AND t.TABLE_TYPE = 'BASE TABLE' AND"
             " (t.TABLE_NAME = 'migrate_version' AND c.COLUMN_NAME = 'version'"
-            " OR t.TABLE_NAME LIKE 'alembic%%version%%' AND c.COLUMN_NAME = 'version_num') ORDER BY 1",
-            (database,),
+            f" OR ({named}) AND c.COLUMN_NAME = 'version_num') ORDER BY 1",
+            (database, *others),
         )
         return tuple(
             Book(table, "repository_id" if table == "migrate_version" else None, column)
@@ -55,11 +56,11 @@ def books(connection: Connection, database: str) -> tuple[Book, ...]:
         )
 
 
-def standing(connection: Connection, database: str) -> tuple[str, ...]:
+def standing(connection: Connection, database: str, others: Sequence[str] = ()) -> tuple[str, ...]:
     """What the tables record now, sorted: Alembic revisions as they are, numbers as `cinder:11`."""
     found: list[str] = []
     with connection.cursor() as cursor:
-        for book in books(connection, database):
+        for book in books(connection, database, others):
             columns = f"{quoted(book.repository) if book.repository else 'NULL'}, {quoted(book.version)}"
             cursor.execute(f"SELECT {columns} FROM {quoted(database)}.{quoted(book.table)}")
             found += [_name(*row) for row in cursor.fetchall()]
@@ -69,8 +70,9 @@ def standing(connection: Connection, database: str) -> tuple[str, ...]:
 class RevisionWatch:
     """Notes the revisions that are applied to a schema while it is entered; ask `applied` before leaving."""
 
-    def __init__(self, server: Server, database: str) -> None:
+    def __init__(self, server: Server, database: str, others: Sequence[str] = ()) -> None:
         self._server = server
+        self._others = tuple(others)
         self._database = database
         self._notes = f"dbaudit_watch_{secrets.token_hex(6)}"
         self._triggers: list[str] = []
@@ -94,23 +96,23 @@ class RevisionWatch:
         with self._admin() as connection, connection.cursor() as cursor:
             cursor.execute(f"SELECT repository, version FROM {quoted(self._notes)}.seen ORDER BY id")
             noted = [_name(*row) for row in cursor.fetchall()]
-            now = standing(connection, self._database)
+            now = standing(connection, self._database, self._others)
         return tuple(dict.fromkeys([*noted, *(name for name in now if name not in self._before)]))
 
     def standing(self) -> tuple[str, ...]:
         """What the tables record now; see the function of this name."""
         with self._admin() as connection:
-            return standing(connection, self._database)
+            return standing(connection, self._database, self._others)
 
     def _begin(self) -> None:
         with self._admin() as connection, connection.cursor() as cursor:
-            self._before = frozenset(standing(connection, self._database))
+            self._before = frozenset(standing(connection, self._database, self._others))
             cursor.execute(f"CREATE DATABASE {quoted(self._notes)} CHARACTER SET utf8mb4")
             cursor.execute(
                 f"CREATE TABLE {quoted(self._notes)}.seen (id INT AUTO_INCREMENT PRIMARY KEY,"
                 " repository VARCHAR(255), version VARCHAR(255)) ENGINE=InnoDB"
             )
-            for book in books(connection, self._database):
+            for book in books(connection, self._database, self._others):
                 for event in ("INSERT", "UPDATE"):
                     name = f"{self._notes}_{len(self._triggers)}"
                     # No trigger, no notes: the comparison has to do.

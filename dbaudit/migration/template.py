@@ -98,6 +98,13 @@ def probe_of(template: Template) -> Template:
     )
 
 
+def fill_text(text: str, values: Mapping[str, str]) -> str:
+    """One word with its placeholders filled in; those that are not among `values` stay as they are."""
+    for name, value in values.items():
+        text = text.replace(f"{{{name}}}", value)
+    return text
+
+
 def _find(words: tuple[str, ...], wanted: tuple[str, ...], start: int) -> int | None:
     places = range(start, len(words) - len(wanted) + 1)
     return next((place for place in places if words[place : place + len(wanted)] == wanted), None)

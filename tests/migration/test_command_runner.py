@@ -18,6 +18,7 @@ import pytest
 from dbaudit.migration.command_runner import Command, CommandRunner
 from dbaudit.migration.confine import Network
 from dbaudit.migration.runner import Target, phase_step, version_step
+from dbaudit.migration.tool import Surroundings
 from dbaudit.result import Status
 from dbaudit.server.server import Account, Endpoint, Server
 from dbaudit.server.version import ServerVersion
@@ -56,7 +57,7 @@ def test_one_version_at_a_time(tool: Tool, cinder: Target, environment: dict[str
     say("mode", oct(stat.S_IMODE(os.stat(config).st_mode)), "input", repr(sys.stdin.read()), "url", URL)
     sync(db, int(words[2]))
 """
-    with CommandRunner(Command(tool(body), environment), cinder) as runner:
+    with CommandRunner(Command(tool(body), Surroundings(environment)), cinder) as runner:
         outcomes = [runner.run(version_step("cinder", number)) for number in (10, 11)]
     assert [outcome.status for outcome in outcomes] == [Status.OK, Status.OK]
     assert [outcome.revisions for outcome in outcomes] == [("cinder:10",), ("cinder:11",)]
@@ -81,7 +82,7 @@ def test_a_url_in_the_command(tool: Tool, cinder: Target, environment: dict[str,
     template = tool(body, "{tool} --config-file {{url}} db sync {{version}}")
     path = Path(template.split()[0])
     path.write_text(path.read_text().replace('URL = parser["database"]["connection"]', "URL = config"))
-    with CommandRunner(Command(template, environment), cinder) as runner:
+    with CommandRunner(Command(template, Surroundings(environment)), cinder) as runner:
         assert runner.run(STEP).error is None
 
 
@@ -96,7 +97,7 @@ def test_a_failed_step_says_what_the_tool_said_last(tool: Tool, cinder: Target, 
     say("cannot go on with " + URL)
     sys.exit(3)
 """
-    with CommandRunner(Command(tool(body), environment), cinder) as runner:
+    with CommandRunner(Command(tool(body), Surroundings(environment)), cinder) as runner:
         refused, other = runner.run(STEP), runner.run(version_step("cinder", 11))
     assert refused.status is Status.FAILED
     assert refused.error == """pymysql.err.OperationalError: (1050, "Table 'migrate_version' already exists")"""
@@ -109,7 +110,7 @@ def test_a_failed_step_says_what_the_tool_said_last(tool: Tool, cinder: Target, 
 
 def test_the_same_step_again_keeps_the_first_output(tool: Tool, cinder: Target, environment: dict[str, str]) -> None:
     body = "    db = connect(URL)\n    version(db)\n    sys.exit(words[1] == 'sync')"
-    with CommandRunner(Command(tool(body), environment), cinder) as runner:
+    with CommandRunner(Command(tool(body), Surroundings(environment)), cinder) as runner:
         assert [runner.run(STEP).output.name for _ in range(2)] == ["cinder-10.log", "cinder-10.2.log"]
 
 
@@ -146,7 +147,7 @@ def test_a_time_limit_kills_all_that_was_started(
     tool: Tool, cinder: Target, environment: dict[str, str], tmp_path: Path, network: Network
 ) -> None:
     body = SLEEPER.format(ready=str(tmp_path / "ready"))
-    with CommandRunner(Command(tool(body), environment, limit=2, network=network), cinder) as runner:
+    with CommandRunner(Command(tool(body), Surroundings(environment, limit=2, network=network)), cinder) as runner:
         outcome = runner.run(STEP)
     assert (tmp_path / "ready").exists()
     assert outcome.status is Status.FAILED
@@ -167,7 +168,9 @@ def test_interrupted_it_kills_all_that_was_started(
         time.sleep(0.2)
         os.kill(os.getpid(), signal.SIGINT)
 
-    with CommandRunner(Command(tool(SLEEPER.format(ready=str(ready))), environment, network=network), cinder) as runner:
+    with CommandRunner(
+        Command(tool(SLEEPER.format(ready=str(ready))), Surroundings(environment, network=network)), cinder
+    ) as runner:
         runner.prove()
         threading.Thread(target=interrupt, daemon=True).start()
         with pytest.raises(KeyboardInterrupt):
@@ -187,7 +190,7 @@ def test_without_namespaces_daemons_are_found_by_their_mark(
 """
     template = tool(body)
     monkeypatch.setenv("PATH", str(tmp_path))  # no unshare
-    with CommandRunner(Command(template, environment, network=Network.ALLOWED), cinder) as runner:
+    with CommandRunner(Command(template, Surroundings(environment, network=Network.ALLOWED)), cinder) as runner:
         outcome = runner.run(STEP)
     assert outcome.error is None
     assert gone_within(2, int(outcome.output.read_text()))
@@ -245,7 +248,7 @@ def test_a_phase_reports_its_revisions_in_their_order(tool: Tool, cinder: Target
     rows(cinder, "CREATE TABLE alembic_version (version_num VARCHAR(32) PRIMARY KEY)")
     rows(cinder, "INSERT INTO alembic_version VALUES ('aaa')")
     names = ("expand", "contract", "branch", "merge", "anew", "peek")
-    command = Command(tool(ALEMBIC, PHASES), environment, phases=names)
+    command = Command(tool(ALEMBIC, PHASES), Surroundings(environment), phases=names)
     with CommandRunner(command, cinder) as runner:
         assert runner.phases == tuple(phase_step("cinder", name) for name in names)
         assert str(runner.phases[0].step) == "cinder:expand"
@@ -291,7 +294,7 @@ def test_a_server_that_is_reached_by_network_only(
         endpoint=Endpoint(admin, address=relay.address),
     )
     target = Target(remote, remote.restricted([schema]), schema, "cinder", cinder.directory)
-    with CommandRunner(Command(tool(), environment), target) as runner:
+    with CommandRunner(Command(tool(), Surroundings(environment)), target) as runner:
         outcome = runner.run(STEP)
     assert outcome.error is None
     assert outcome.revisions == ("cinder:10",)

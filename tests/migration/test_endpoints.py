@@ -16,6 +16,7 @@ from dbaudit.migration.confine import Network
 from dbaudit.migration.door import Door
 from dbaudit.migration.endpoints import Rewritten, rewrite_endpoints
 from dbaudit.migration.runner import Target, version_step
+from dbaudit.migration.tool import Surroundings
 from dbaudit.server.server import Account, Server
 
 Tool = Callable[..., str]
@@ -154,7 +155,7 @@ def test_restored_cell_mappings_do_not_lead_to_production(
     account = server.restricted([schema, cell])
     rewrite(server, {"nova_api": schema, "nova": cell}, door, account)
     target = Target(server, account, schema, "cinder", cinder.directory)
-    with CommandRunner(Command(tool(VISITOR), environment, network=network), target) as runner:
+    with CommandRunner(Command(tool(VISITOR), Surroundings(environment, network=network)), target) as runner:
         outcome = runner.run(version_step("cinder", 10))
     assert outcome.error is None
     assert outcome.output.read_text().splitlines() == [
@@ -178,7 +179,7 @@ def test_unrewritten_cell_mappings_are_stopped_by_the_namespace(
     host, port = relay.address
     add_cell(server, schema, "a", "", f"mysql+pymysql://{foreign.user}:{foreign.password}@{host}:{port}/nova")
     add_cell(server, schema, "b", "", untouched.url(foreign, "nova").render_as_string(hide_password=False))
-    with CommandRunner(Command(tool(VISITOR), environment), cinder) as runner:
+    with CommandRunner(Command(tool(VISITOR), Surroundings(environment)), cinder) as runner:
         outcome = runner.run(version_step("cinder", 10))
     assert outcome.output.read_text().splitlines() == ["a OperationalError", "b OperationalError"]
     assert relay.seen == 0

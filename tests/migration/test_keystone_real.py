@@ -17,6 +17,7 @@ from dbaudit.migration.command_runner import Command, CommandRunner
 from dbaudit.migration.confine import Network, confine
 from dbaudit.migration.revisions import standing
 from dbaudit.migration.runner import StepOutcome, Target
+from dbaudit.migration.tool import Surroundings
 from dbaudit.result import Status
 from dbaudit.server.server import Server
 
@@ -86,7 +87,9 @@ def target(server: Server, schema: str, tmp_path: Path) -> Target:
 
 def phases(commands: Path, target: Target, names: tuple[str, ...]) -> list[StepOutcome]:
     template = TEMPLATE.format(tool=commands / "keystone-manage")
-    with CommandRunner(Command(template, dict(os.environ), phases=names, network=network()), target) as runner:
+    with CommandRunner(
+        Command(template, Surroundings(dict(os.environ), network=network()), phases=names), target
+    ) as runner:
         assert "reads the configuration it is given" in runner.prove()
         return [runner.run(step) for step in runner.phases]
 

@@ -17,6 +17,7 @@ from dbaudit.errors import DbauditError, UsageError
 from dbaudit.migration.command_runner import Command, CommandRunner
 from dbaudit.migration.confine import Network, confine, listening_sockets, scrubbed
 from dbaudit.migration.runner import Target, version_step
+from dbaudit.migration.tool import Surroundings
 from dbaudit.result import Status
 from dbaudit.server.server import Account, Server
 
@@ -63,7 +64,7 @@ def test_a_tool_with_a_url_of_its_own_is_refused(
 ) -> None:
     body = HARD_CODED.format(url=way(untouched, foreign, relay))
     with (
-        CommandRunner(Command(tool(body), environment), cinder) as runner,
+        CommandRunner(Command(tool(body), Surroundings(environment)), cinder) as runner,
         pytest.raises(DbauditError, match=r"does not read the configuration it is given: .* answered"),
     ):
         runner.run(STEP)
@@ -81,7 +82,7 @@ def test_a_step_that_connects_elsewhere_is_stopped(
     environment: dict[str, str],
 ) -> None:
     body = TWO_FACED.format(url=way(untouched, foreign, relay))
-    with CommandRunner(Command(tool(body), environment), cinder) as runner:
+    with CommandRunner(Command(tool(body), Surroundings(environment)), cinder) as runner:
         outcome = runner.run(STEP)
     assert outcome.status is Status.FAILED
     assert "Can't connect" in str(outcome.error)
@@ -95,7 +96,7 @@ def test_these_tools_do_reach_the_other_server_when_nothing_holds_them(
     with contextlib.closing(production.admin("cinder")) as connection, connection.cursor() as cursor:
         cursor.execute("DROP TABLE IF EXISTS made_10")  # by this test, on another server of the matrix
     body = TWO_FACED.format(url=by_network(production, foreign, relay))
-    with CommandRunner(Command(tool(body), environment, network=Network.ALLOWED), cinder) as runner:
+    with CommandRunner(Command(tool(body), Surroundings(environment, network=Network.ALLOWED)), cinder) as runner:
         outcome = runner.run(STEP)
     assert relay.seen == 1
     # It ended well, and yet the step does not count: the rehearsal's own database did not move.
@@ -106,13 +107,13 @@ def test_the_probe_refuses_with_the_network_allowed_too(
     tool: Tool, cinder: Target, production: Server, foreign: Account, environment: dict[str, str]
 ) -> None:
     body = HARD_CODED.format(url=by_socket(production, foreign, None))
-    command = Command(tool(body), environment, network=Network.ALLOWED)
+    command = Command(tool(body), Surroundings(environment, network=Network.ALLOWED))
     with CommandRunner(command, cinder) as runner, pytest.raises(DbauditError, match=r"answered '\d+'"):
         runner.prove()
 
 
 def test_the_proof_is_a_sentence_and_leaves_nothing(tool: Tool, cinder: Target, environment: dict[str, str]) -> None:
-    with CommandRunner(Command(tool(), environment), cinder) as runner:
+    with CommandRunner(Command(tool(), Surroundings(environment)), cinder) as runner:
         assert runner.prove().startswith(
             "cinder-manage reads the configuration it is given, and runs without a network"
         )
@@ -135,7 +136,7 @@ def test_other_answers_prove_nothing(
     tool: Tool, cinder: Target, body: str, answer: str, environment: dict[str, str]
 ) -> None:
     """Least of all a tool that prints its own configuration."""
-    with CommandRunner(Command(tool(body), environment), cinder) as runner:
+    with CommandRunner(Command(tool(body), Surroundings(environment)), cinder) as runner:
         with pytest.raises(DbauditError, match=f"answered ['\"]{answer}['\"]") as refused:
             runner.prove()
         assert "--runner-probe" in refused.value.hint
@@ -160,12 +161,14 @@ def test_templates_that_could_not_be_run_safely(
     cinder: Target, template: str, problem: str, environment: dict[str, str]
 ) -> None:
     with pytest.raises(UsageError, match=problem) as refused:
-        CommandRunner(Command(template, environment), cinder)
+        CommandRunner(Command(template, Surroundings(environment)), cinder)
     assert refused.value.hint
 
 
 def test_phases_need_a_place_in_the_command(cinder: Target, environment: dict[str, str]) -> None:
-    command = Command("cinder-manage --config-file {config} db sync {version}", environment, phases=("expand",))
+    command = Command(
+        "cinder-manage --config-file {config} db sync {version}", Surroundings(environment), phases=("expand",)
+    )
     with pytest.raises(UsageError, match=r"has no {phase}"):
         CommandRunner(command, cinder)
 
@@ -185,7 +188,7 @@ def test_the_environment_is_scrubbed(tool: Tool, cinder: Target) -> None:
     }
     assert scrubbed(mine) == {"PATH": mine["PATH"], "LANG": "C.UTF-8"}
     body = "    say(*sorted(os.environ))\n    return version(connect(URL))"
-    with CommandRunner(Command(tool(body), mine), cinder) as runner:
+    with CommandRunner(Command(tool(body), Surroundings(mine)), cinder) as runner:
         runner.prove()
     seen = (cinder.directory / "probe.log").read_text()
     assert "LANG" in seen
@@ -197,11 +200,11 @@ def test_without_a_namespace_it_refuses_unless_the_network_is_allowed(
 ) -> None:
     template = tool()
     monkeypatch.setenv("PATH", str(tmp_path))
-    with CommandRunner(Command(template, environment), cinder) as runner:
+    with CommandRunner(Command(template, Surroundings(environment)), cinder) as runner:
         with pytest.raises(UsageError, match="cannot be cut off from the network") as refused:
             runner.prove()
         assert "--allow-network" in refused.value.hint
-    with CommandRunner(Command(template, environment, network=Network.ALLOWED), cinder) as runner:
+    with CommandRunner(Command(template, Surroundings(environment, network=Network.ALLOWED)), cinder) as runner:
         assert "network allowed" in runner.prove()
         assert runner.run(STEP).status is Status.OK
 
