@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from dbaudit.check import BLOCKS, ERROR, Audited, Check, Fact, step
-from dbaudit.packs.keystone._ec2 import decoded, pairs
+from dbaudit.packs.keystone._ec2_pairs import decoded, pairs
 
 check = Check(
     __name__,
