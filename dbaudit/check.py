@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import Select, column, func, select, table
 from sqlalchemy.sql.expression import TableClause
 
+from dbaudit.change import Change, Delete, Guard, Update
 from dbaudit.errors import DbauditError
 from dbaudit.finding import KEYS_SHOWN, Certainty, Effect, Severity, Step, step
 from dbaudit.release import EVERY, Range, Release, between, since, until
@@ -23,8 +24,8 @@ from dbaudit.schema.model import Schema
 
 __all__ = [
     "ADVICE", "BLOCKS", "DRIFT", "ERROR", "LOSES", "MAY", "NOTE", "SLOW", "WARNING", "WILL", "Audited", "Cannot",
-    "Check", "Clash", "Drop", "Fact", "Query", "Stage", "Step", "Tables", "Trouble", "Unknown", "between", "key_text",
-    "since", "step", "until",
+    "Check", "Clash", "Delete", "Drop", "Fact", "Guard", "Query", "Stage", "Step", "Tables", "Trouble", "Unknown",
+    "Update", "between", "key_text", "since", "step", "until",
 ]  # fmt: skip
 
 ERROR, WARNING, NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE
@@ -44,16 +45,19 @@ class Missing(Cannot):
 
 
 class Tables:
-    """The tables of the audited database as SQLAlchemy sees them: `t.volumes.c.host`."""
+    """The tables of the audited database as SQLAlchemy sees them: `t.volumes.c.host`; each name one object."""
 
     def __init__(self, schema: Schema) -> None:
         self._schema = schema
+        self._made: dict[str, TableClause] = {}
 
     def __getattr__(self, name: str) -> TableClause:
         found = self._schema.tables.get(name)
         if found is None:
             raise Missing(f"table `{name}` is not there")
-        return table(name, *(column(each.name) for each in found.columns))
+        if name not in self._made:
+            self._made[name] = table(name, *(column(each.name) for each in found.columns))
+        return self._made[name]
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +195,7 @@ class Check:
 
     `message` is a sentence over the facts, `{count}` included; `each` a line over one bad row, shown as evidence.
     `key` names the columns of the natural key, in the Select. `before` binds a hazard to the step that it precedes; a
-    tuple binds it to several, and then each Fact names its own.
+    tuple binds it to several, and then each Fact names its own. `repair` is what `dbaudit repair` does to the rows.
     """
 
     def __init__(
@@ -199,8 +203,8 @@ class Check:
         module: str,
         *,
         severity: Severity,
-        effect: Effect,
         message: str,
+        effect: Effect = Effect.ADVICE,
         remedy: str = "",
         table: str = "",
         key: tuple[str, ...] = (),
@@ -211,6 +215,7 @@ class Check:
         expected: bool = False,
         needs: tuple[str, ...] = (),
         aliases: tuple[str, ...] = (),
+        repair: Change | None = None,
     ) -> None:
         prefix, _, rest = module.partition(f"{_PACKS}.")
         parts = rest.split(".")
@@ -226,6 +231,7 @@ class Check:
         self.steps = before if isinstance(before, tuple) else () if before is None else (before,)
         self.needs = tuple(dict.fromkeys((*((table,) if table else ()), *needs)))
         self.aliases = aliases
+        self.repair = repair
         self.rows_query: RowsQuery | None = None
         self.facts_query: FactsQuery | None = None
 

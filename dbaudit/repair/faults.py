@@ -12,8 +12,9 @@ from dbaudit.errors import DbauditError
 
 # Client: cannot connect, gone away, lost during query; server: shutdown, killed (MySQL, MariaDB), aborted, idle.
 _LOST = {0, 2002, 2003, 2006, 2013, 2014, 2055, 1053, 1152, 1184, 1927, 3169, 4031}
-# Lock wait timeout, deadlock (a lost Galera certification too), row changed under a snapshot, Galera not ready.
-_CONFLICT = {1205, 1213, 1020, 1047}
+# Lock wait timeout, deadlock (a lost Galera certification too), row changed under a snapshot, Galera not ready, a
+# statement that was killed or took too long.
+_CONFLICT = {1205, 1213, 1020, 1047, 1317, 1969, 3024}
 # Access denied to a schema, table, column, or for want of a global privilege.
 _DENIED = {1044, 1142, 1143, 1227, 1370, 1045}
 # --read-only, --super-read-only and innodb_read_only; a Galera node that lost its cluster says 1047.

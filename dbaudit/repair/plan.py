@@ -1,0 +1,178 @@
+"""What a repair would do: how many rows of how many, samples of them before and after, the SQL. Touches nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import delete, func, literal, select, update
+
+from dbaudit.change import Delete, Update
+from dbaudit.check import Tables
+from dbaudit.errors import DbauditError
+from dbaudit.repair.chunk import check_change
+from dbaudit.repair.closure import Closure, closure_of, referred_columns
+from dbaudit.repair.refusal import refuse_if_unsafe
+from dbaudit.repair.walk import text_of
+from dbaudit.repair.work import Part, Work
+from dbaudit.schema.model import Schema
+from dbaudit.schema.read import read_live
+
+if TYPE_CHECKING:
+    from dbaudit.repair.target import Target
+    from dbaudit.server.server import Connection
+
+SAMPLE = 5  # rows shown before and after
+# Columns whose values are shown to nobody.
+_SECRET = ("secret", "password", "blob", "encrypted_blob", "auth_key", "data", "extra", "key_hash", "connection_info")
+# Tables whose primary key is itself a secret.
+_SECRET_KEYS = ("token",)
+
+
+@dataclass(frozen=True, slots=True)
+class PartPlan:
+    """A part of the work: `rows` of `total` are to be changed; `sample` has them before and after.
+
+    `reaches` names the tables that cascades change too. A `derived` part is counted anew after the parts before it.
+    """
+
+    part: Part
+    closure: Closure
+    rows: int
+    total: int
+    sql: str
+    tables: Tables = field(repr=False)
+    sample: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def reaches(self) -> tuple[str, ...]:
+        """Tables that cascading foreign keys reach."""
+        return tuple(each.name for each in self.closure.tables[1:])
+
+    def as_dict(self) -> dict[str, Any]:
+        """The part as JSON has it."""
+        return {
+            "part": self.part.name,
+            "table": self.part.table,
+            "operation": self.part.change.verb,
+            "rows": self.rows,
+            "total": self.total,
+            "cascades": list(self.reaches),
+            "derived": self.part.derived,
+            "sql": self.sql,
+            "sample": [dict(each) for each in self.sample],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What would be done. `notes` are sentences on what is not known, and on what cannot be undone."""
+
+    work: Work
+    parts: tuple[PartPlan, ...]
+    schema: Schema = field(repr=False)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def rows(self) -> int:
+        """Rows to be changed, derived counters left out."""
+        return sum(each.rows for each in self.parts if not each.part.derived)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The plan as JSON has it."""
+        return {"work": self.work.name, "rows": self.rows, "parts": [each.as_dict() for each in self.parts]}
+
+
+def make_plan(work: Work, target: Target, connection: Connection) -> Plan:
+    """The plan of a work on a target; reads only. Raises DbauditError where it cannot be repaired safely."""
+    notes = [*work.warnings, *refuse_if_unsafe(connection, target)]
+    connection.commit()
+    schema = read_live(connection, target.database)
+    parts = tuple(_plan_part(part, schema, connection, target) for part in work.parts)
+    connection.commit()
+    if not _sees_triggers(connection, target):
+        notes.append(
+            "whether the tables have triggers could not be seen: "
+            f"GRANT TRIGGER ON `{target.database}`.* TO {target.account}"
+        )
+    if any(part.derived for part in work.parts):
+        notes.append("counters are computed anew by an undo, not restored")
+    if any(part.change.absence for part in work.parts):
+        notes.append("these rows are bad because others are absent: they must be so at two looks, some time apart")
+    return Plan(work, parts, schema, tuple(notes))
+
+
+def _plan_part(part: Part, schema: Schema, connection: Connection, target: Target) -> PartPlan:
+    closure = closure_of(part, schema, connection, target)
+    tables = Tables(schema)
+    check_change(part, closure, tables, referred_columns(connection, target.database, part.table))
+    table = getattr(tables, part.table)
+    keys = closure.root.key.of(table)
+    bad = part.rows(tables)
+    found = bad.with_only_columns(*keys, maintain_column_froms=True).distinct().subquery("bad")
+    rows = _number(connection, select(func.count()).select_from(found))
+    total = _number(connection, select(func.count()).select_from(table))
+    if rows > total:
+        raise DbauditError(f"the Select of {part.name} is not over `{part.table}`", "it must use the table itself")
+    sample = _sample(part, tables, closure, connection) if rows else ()
+    return PartPlan(part, closure, rows, total, _shown(bad, part, tables, connection), tables, sample)
+
+
+def _number(connection: Connection, query: Any) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(*text_of(query))
+        return int((cursor.fetchone() or (0,))[0])
+
+
+def _sample(part: Part, tables: Tables, closure: Closure, connection: Connection) -> tuple[Mapping[str, Any], ...]:
+    table = getattr(tables, part.table)
+    key = closure.root.key
+    shown = {} if part.table in _SECRET_KEYS else {name: table.c[name] for name in key.columns}
+    bad = part.rows(tables)
+    columns = [column.label(name) for name, column in shown.items()]
+    columns += [
+        column.label(name) for name, column in bad.selected_columns.items()
+        if name in part.label and name not in shown and name not in _SECRET
+    ]  # fmt: skip
+    if isinstance(part.change, Update):
+        for name, value in part.change.values(tables).items():
+            if name not in _SECRET:
+                columns += [table.c[name].label(f"{name}: before"), _labelled(value, f"{name}: after")]
+    query = bad.with_only_columns(*columns, maintain_column_froms=True) if columns else None
+    if query is None:
+        return ()
+    with connection.cursor() as cursor:
+        cursor.execute(*text_of(query.order_by(*key.of(table)).limit(SAMPLE)))
+        names = [each[0] for each in cursor.description or ()]
+        return tuple(dict(zip(names, map(_plain, row), strict=True)) for row in cursor.fetchall())
+
+
+def _labelled(value: Any, name: str) -> Any:
+    return value.label(name) if hasattr(value, "label") else literal(value).label(name)
+
+
+def _plain(value: Any) -> Any:
+    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else value
+
+
+def _shown(bad: Any, part: Part, tables: Tables, connection: Connection) -> str:
+    """The Select of the rows and the statement as people read them, without the chunk's bounds."""
+    table = getattr(tables, part.table)
+    change = delete(table) if isinstance(part.change, Delete) else update(table).values(part.change.values(tables))
+    with connection.cursor() as cursor:
+        shown = [" ".join(cursor.mogrify(*text_of(query)).split()) for query in (change, bad)]
+    return f"{shown[0]} -- the rows of: {shown[1]}"
+
+
+def _sees_triggers(connection: Connection, target: Target) -> bool:
+    """Whether the account has the privilege without which triggers are invisible."""
+    who = "CONCAT(QUOTE(SUBSTRING_INDEX(CURRENT_USER(), '@', 1)), '@', QUOTE(SUBSTRING_INDEX(CURRENT_USER(), '@', -1)))"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT 1 FROM information_schema.USER_PRIVILEGES WHERE PRIVILEGE_TYPE = 'TRIGGER' "
+            f"AND GRANTEE = {who} UNION ALL SELECT 1 FROM information_schema.SCHEMA_PRIVILEGES "
+            f"WHERE PRIVILEGE_TYPE = 'TRIGGER' AND GRANTEE = {who} AND %s LIKE TABLE_SCHEMA",
+            (target.database,),
+        )
+        return cursor.fetchone() is not None

@@ -1,0 +1,157 @@
+"""Carry out an undo: a chunk a transaction, newest first, under the lease; running it again goes on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pymysql
+
+from dbaudit.errors import BusyError
+from dbaudit.progress import Progress, Watch, silent
+from dbaudit.repair import faults, records
+from dbaudit.repair.lease import Lease
+from dbaudit.repair.limits import Limits
+from dbaudit.repair.link import Link
+from dbaudit.repair.records import RunRecord
+from dbaudit.repair.restore import lock_present, restore_units, touched_units
+from dbaudit.repair.run import ATTEMPTS, Interrupted, Run
+from dbaudit.repair.target import Target
+from dbaudit.repair.throttle import Throttle
+from dbaudit.repair.undo import LISTED, UndoPlan, plan_undo
+from dbaudit.repair.work import Work
+
+# Gives the work that computes the counters of a run anew, from its name and parameters; None where it has none.
+Counters = Callable[[RunRecord], Work | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """What an undo did. `kept` has sentences on units that did not come back, at most LISTED of `kept_units`."""
+
+    run: int
+    work: str
+    restored: int
+    kept: tuple[str, ...]
+    kept_units: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """The outcome as JSON has it."""
+        return {
+            "run": self.run, "check": self.work, "rows": self.restored, "kept": list(self.kept),
+            "kept_rows": self.kept_units,
+        }  # fmt: skip
+
+
+def no_counters(_: RunRecord) -> Work | None:
+    """For works without derived counters."""
+    return None
+
+
+def undo(
+    target: Target,
+    run: str,
+    throttle: Throttle,
+    limits: Limits | None = None,
+    watch: Watch = silent,
+    counters: Counters = no_counters,
+) -> Undone:
+    """Undo a run. Raises DbauditError where it is refused, BusyError where another run is at work, Interrupted."""
+    limits = limits or Limits()
+    with target.session() as connection:
+        plan_undo(target, connection, run)
+    link = Link(target, throttle.stop, limits.patience)
+    try:
+        lease = Lease.take(link.connection, target.journal, target.database, f"undo {run}", limits.lease_seconds)
+        try:
+            plan = plan_undo(target, link.connection, run)
+            done = _Undo(plan, link, lease, throttle, watch).carry_out()
+        finally:
+            link.rollback()
+            if link.connection.open:
+                lease.release(link.connection)
+    except pymysql.MySQLError as error:
+        raise target.failure(error) from error
+    finally:
+        link.close()
+    work = counters(plan.record)
+    if work is not None:
+        recount(work, target, throttle, limits)
+    return done
+
+
+def recount(work: Work, target: Target, throttle: Throttle, limits: Limits) -> None:
+    """Compute derived counters anew, without a run of their own in the journal."""
+    link = Link(target, throttle.stop, limits.patience)
+    try:
+        lease = Lease.take(link.connection, target.journal, target.database, work.name, limits.lease_seconds)
+        Run(work, link, lease, throttle, limits, silent).recount()
+    finally:
+        link.close()
+
+
+class _Undo:
+    def __init__(self, plan: UndoPlan, link: Link, lease: Lease, throttle: Throttle, watch: Watch) -> None:
+        self.plan, self.link, self.lease, self.throttle, self.watch = plan, link, lease, throttle, watch
+        self.target, self.run = link.target, plan.record.run
+        self.kept: dict[bytes, str] = {}
+        self.kept_units = 0
+
+    def carry_out(self) -> Undone:
+        restored = 0
+        for number, seq in enumerate(self.plan.chunks, 1):
+            restored += self._chunk(seq)
+            self.watch(Progress(f"undo {self.run}", number, len(self.plan.chunks), "chunks"))
+            if self.throttle.stop.wanted:
+                raise Interrupted("stopped after a whole chunk", "run it again: it goes on where it stopped")
+            self.throttle.wait(lambda: self.lease.keep(self.link.connection))
+        with self.link.connection.cursor() as cursor:
+            self.lease.renew(cursor)
+            records.set_state(cursor, self.target, self.run, records.UNDONE)
+        self.link.connection.commit()
+        kept = tuple(self.kept.values())[:LISTED]
+        return Undone(self.run, self.plan.record.work, restored, kept, self.kept_units)
+
+    def _chunk(self, seq: int) -> int:
+        for attempt in range(ATTEMPTS):
+            try:
+                return self._transaction(seq)
+            except (pymysql.MySQLError, OSError) as error:
+                if faults.is_lost(error):
+                    self.link.again(self.lease, lambda _: ())
+                    if self._is_undone(seq):
+                        return 0
+                    continue
+                self.link.rollback()
+                if not faults.is_conflict(error):
+                    raise
+                time.sleep(0.05 * 2 ** min(attempt, 6))
+        raise BusyError(f"{ATTEMPTS} attempts at a chunk met deadlocks or lock waits", "run it again: it goes on")
+
+    def _transaction(self, seq: int) -> int:
+        images, run = self.plan.images, self.run
+        with self.link.connection.cursor() as cursor:
+            lock_present(cursor, images, run, seq)
+            bad = touched_units(cursor, images, run, seq)
+            restored, bad = restore_units(cursor, images, run, seq, bad)
+            cursor.execute(
+                f"UPDATE {self.target.journal.table('chunk')} SET undone = UTC_TIMESTAMP(6), restored = %s "
+                "WHERE run = %s AND seq = %s",
+                (restored, run, seq),
+            )
+            self.lease.renew(cursor)
+        self.link.connection.commit()
+        self.kept |= bad if len(self.kept) < LISTED else {}
+        self.kept_units += len(bad)
+        return restored
+
+    def _is_undone(self, seq: int) -> bool:
+        with self.link.connection.cursor() as cursor:
+            cursor.execute(
+                f"SELECT 1 FROM {self.target.journal.table('chunk')} "
+                "WHERE run = %s AND seq = %s AND undone IS NOT NULL",
+                (self.run, seq),
+            )
+            return cursor.fetchone() is not None

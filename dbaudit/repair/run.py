@@ -1,0 +1,290 @@
+"""One run under its lease: begin or go on, every part chunk by chunk, end. What interrupts it leaves whole chunks."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import random
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import pymysql
+
+from dbaudit import __version__
+from dbaudit.errors import BusyError, DbauditError, Exit
+from dbaudit.progress import Progress, Watch
+from dbaudit.repair import faults, records
+from dbaudit.repair.chunk import Bounds, Chunker, TooBig
+from dbaudit.repair.images import images_of, make_images
+from dbaudit.repair.lease import Lease
+from dbaudit.repair.limits import Limits, Outcome, check_limits
+from dbaudit.repair.link import Link
+from dbaudit.repair.pace import Pace
+from dbaudit.repair.plan import PartPlan, Plan, make_plan
+from dbaudit.repair.target import Target
+from dbaudit.repair.throttle import Throttle, Throttled
+from dbaudit.repair.walk import Values
+from dbaudit.repair.walker import Walker, check_plan
+from dbaudit.repair.work import Work
+
+T = TypeVar("T")
+# Rows that one transaction changes at most: undo logs and replicas bear it, and a list of keys stays within the memory
+# that MySQL's range optimizer allows itself (8 MB), beyond which it would read the table.
+MOST_ROWS = 2_000
+# Attempts at a chunk that meets deadlocks, lock waits or lost certifications before the run stops.
+ATTEMPTS = 12
+# Rows above the plan's count at which a run stops, as a share of it.
+TOLERANCE = 0.01
+_log = logging.getLogger(__name__)
+
+
+class Interrupted(DbauditError):
+    """Stopped by a signal after a whole chunk (exit 130)."""
+
+    exit = Exit.INTERRUPTED
+
+
+class Run:
+    """One run under its lease."""
+
+    def __init__(self, work: Work, link: Link, lease: Lease, throttle: Throttle, limits: Limits, watch: Watch) -> None:
+        self.work, self.link, self.lease = work, link, lease
+        self.target, self.throttle, self.limits, self.watch = link.target, throttle, limits, watch
+        self.run, self.seq, self.rows, self.chunks = 0, 1, 0, 0
+        self.began = time.monotonic()
+
+    def carry_out(self) -> Outcome:
+        """Begin or go on, do every part, end."""
+        state = records.STOPPED
+        try:
+            plan = make_plan(self.work, self.target, self.link.connection)
+            check_limits(plan, self.limits)
+            resumed = self._begin(plan)
+            if not self.run:
+                return Outcome(None, self.work.name, 0, 0, self._seconds(), 0.0, resumed=False, plan=plan)
+            for part in plan.parts:
+                self._do(part)
+            state = records.DONE
+            return Outcome(
+                self.run, self.work.name, self.rows, self.chunks, self._seconds(), self.throttle.waited, resumed, plan
+            )
+        finally:
+            self._end(state)
+
+    def recount(self) -> None:
+        """Compute the derived parts anew and nothing else, without a run in the journal; for an undo."""
+        try:
+            for part in make_plan(self.work, self.target, self.link.connection).parts:
+                if part.part.derived:
+                    self._do(part)
+        finally:
+            self._end(records.DONE)
+
+    def _seconds(self) -> float:
+        return time.monotonic() - self.began
+
+    def _begin(self, plan: Plan) -> bool:
+        """A new run, or the last one of this work if it stopped; none where there is nothing to do."""
+        with self.link.connection.cursor() as cursor:
+            self.lease.lock(cursor)
+            old = records.resumable(cursor, self.target, self.work.fingerprint)
+            if old:
+                self.run, self.rows = old.run, old.changed
+                records.set_state(cursor, self.target, self.run, records.RUNNING)
+            elif any(each.rows for each in plan.parts):
+                self.run = records.begin(
+                    cursor, self.target, self.work.name, self.work.fingerprint, plan.rows, self._details(plan),
+                    undoable=True,
+                )  # fmt: skip
+            if self.run:
+                self.seq = records.next_seq(cursor, self.target, self.run)
+                self.lease.renew(cursor, self.run)
+        self.link.connection.commit()
+        for each in plan.parts:
+            if self.run and not each.part.derived:
+                images = images_of(self.target.journal, each.closure)
+                make_images(self.link.connection, self.target, self.run, list(images.values()))
+        if old:
+            _log.info("goes on with run %s, which changed %s rows before", self.run, f"{old.changed:,}")
+        return old is not None
+
+    def _details(self, plan: Plan) -> dict[str, Any]:
+        return {
+            "dbaudit": __version__,
+            "server": str(self.target.identity),
+            "parameters": dict(self.work.parameters),
+            "versions": records.versions(self.link.connection, plan.schema),
+            "parts": [each.as_dict() | {"sample": []} for each in plan.parts],
+        }
+
+    def _do(self, planned: PartPlan) -> None:
+        part = planned.part
+        chunker = Chunker(part, planned.closure, self.target.journal, planned.tables, bounds_of(self.target))
+        pace = Pace(self.limits.chunk_seconds, most=MOST_ROWS)
+        walker = Walker(chunker, self._ask, pace, self.limits.chunk_seconds)
+        done, apart = 0, self.limits.looks_apart if part.change.absence else 0.0
+        allowed = planned.rows + int(planned.rows * TOLERANCE)
+        for found in walker.walk(apart, self._wait):
+            keys = found.keys
+            while keys:
+                changed, used = self._chunk(chunker, keys[: pace.rows], pace)
+                done, keys = done + changed, keys[used:]
+                self.watch(Progress(part.name, done, planned.rows, "rows"))
+                if not part.derived and done > allowed:
+                    self._too_many(planned)
+                self._between()
+            self._between()
+
+    def _too_many(self, planned: PartPlan) -> None:
+        raise BusyError(
+            f"{planned.part.name} meets more rows than the {planned.rows:,} of its plan: something makes new ones",
+            "find out what does, look at a new plan, and run it again",
+        )
+
+    def _between(self) -> None:
+        """Between two chunks: a wish to stop, what holds back, the lease."""
+        if self.throttle.stop.wanted:
+            raise Interrupted("stopped after a whole chunk", "run it again: it goes on where it stopped")
+        self.throttle.wait(self._keep)
+        self._keep()
+
+    def _keep(self) -> None:
+        self._survive(lambda: self.lease.keep(self.link.connection))
+
+    def _wait(self, seconds: float) -> None:
+        _log.info("the second look follows in %.0f s", seconds)
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0 and not self.throttle.stop.wanted:
+            self.watch(Progress("second look", int(seconds - left), int(seconds), "seconds"))
+            self.throttle.stop.sleep(min(left, 1.0))
+            self._keep()
+        self._between()
+
+    def _ask(self, statement: tuple[str, dict[str, Any]]) -> list[tuple[Any, ...]]:
+        """Run a reading statement; a view of its own each time."""
+
+        def read() -> list[tuple[Any, ...]]:
+            with self.link.connection.cursor() as cursor:
+                cursor.execute(*statement)
+                rows = list(cursor.fetchall())
+            self.link.connection.commit()
+            return rows
+
+        return self._survive(read)
+
+    def _survive(self, action: Callable[[], T]) -> T:
+        """Do something that may be done twice, over a connection that may be lost meanwhile."""
+        for attempt in range(ATTEMPTS):
+            try:
+                return action()
+            except (pymysql.MySQLError, OSError) as error:
+                self._recover(error, attempt)
+        raise BusyError(f"{self.work.name}: {ATTEMPTS} attempts failed", "run it again")
+
+    def _recover(self, error: Exception, attempt: int) -> None:
+        """After a lost connection: another one. After a conflict: wait a little. Other errors go up."""
+        if faults.is_lost(error):
+            self.link.again(
+                self.lease, lambda c: records.absent_chunks(c.cursor(), self.target, self.run, self.seq - 1)
+            )
+            return
+        self.link.rollback()
+        if faults.is_read_only(error):
+            raise BusyError(
+                f"{self.target.shown} does not take writes any more: {faults.text_of(error)}",
+                "was there a failover? run it again with the primary's URL",
+            ) from error
+        if not faults.is_conflict(error):
+            raise error
+        _log.info("tries again: %s", faults.text_of(error))
+        self.throttle.stop.sleep(min(0.05 * 2**attempt, 3.0) * random.uniform(0.5, 1.0))
+
+    def _absent(self, connection: Any) -> tuple[int, ...]:
+        with connection.cursor() as cursor:
+            return records.absent_chunks(cursor, self.target, self.run, self.seq - 1)
+
+    def _chunk(self, chunker: Chunker, keys: tuple[Values, ...], pace: Pace) -> tuple[int, int]:
+        """Change these rows, or the first of them. Gives how many were changed, and how many keys are dealt with."""
+        for attempt in range(ATTEMPTS):
+            began = time.monotonic()
+            try:
+                changed = self._transaction(chunker, keys)
+            except TooBig:
+                self.link.rollback()
+                if len(keys) == 1:
+                    raise DbauditError("one row with its cascades is more than the cluster takes at once") from None
+                pace.halve()
+                keys = keys[: max(len(keys) // 2, 1)]
+            except (pymysql.MySQLError, OSError) as error:
+                self._recover(error, attempt)
+                if faults.is_lost(error) and self._was_committed():
+                    return self._count(len(keys)), len(keys)
+                if faults.is_conflict(error):
+                    pace.halve()
+                    keys = keys[: max(len(keys) // 2, 1)]
+            except BaseException:
+                self.link.rollback()
+                raise
+            else:
+                pace.took(len(keys), time.monotonic() - began)
+                return (self._count(changed) if changed else 0), len(keys)
+        raise Throttled(
+            f"{chunker.part.name}: {ATTEMPTS} attempts at a chunk met deadlocks or lock waits",
+            "run it again when less is going on: it goes on where it stopped",
+        )
+
+    def _count(self, changed: int) -> int:
+        self.rows, self.chunks, self.seq = self.rows + changed, self.chunks + 1, self.seq + 1
+        return changed
+
+    def _was_committed(self) -> bool:
+        """Whether the chunk whose COMMIT was lost is in the journal."""
+
+        def look() -> bool:
+            with self.link.connection.cursor() as cursor:
+                there = records.has_chunk(cursor, self.target, self.run, self.seq)
+            self.link.connection.commit()
+            return there
+
+        return self._survive(look)
+
+    def _transaction(self, chunker: Chunker, keys: tuple[Values, ...]) -> int:
+        connection = self.link.connection
+        with connection.cursor() as cursor:
+
+            def explain(statement: tuple[str, dict[str, Any]]) -> list[tuple[Any, ...]]:
+                cursor.execute(*statement)
+                return list(cursor.fetchall())
+
+            check_plan(explain, chunker.locking(keys), chunker)
+            changed = chunker.change(cursor, self.run, self.seq, keys)
+            if not changed:
+                connection.rollback()
+                return 0
+            counted = 0 if chunker.part.derived else changed
+            if self.run:
+                records.note_chunk(cursor, self.target, self.run, self.seq, chunker.part.name, counted, keys[-1])
+            self.lease.renew(cursor, self.run or None)
+        connection.commit()
+        return changed
+
+    def _end(self, state: str) -> None:
+        """Write how it ended and give the lease back, as far as the server lets us."""
+        with contextlib.suppress(pymysql.MySQLError, OSError, DbauditError):
+            self.link.rollback()
+            with self.link.connection.cursor() as cursor:
+                self.lease.lock(cursor)
+                if self.run:
+                    records.set_state(cursor, self.target, self.run, state)
+            self.link.connection.commit()
+        with contextlib.suppress(pymysql.MySQLError, OSError):
+            self.lease.release(self.link.connection)
+
+
+def bounds_of(target: Target) -> Bounds:
+    """Half of what a Galera cluster takes as one write set; no bound elsewhere."""
+    if not target.galera:
+        return Bounds()
+    rows, size = (int(target.variables.get(name, "0")) for name in ("wsrep_max_ws_rows", "wsrep_max_ws_size"))
+    return Bounds(rows // 2 or None, size // 2 or None)

@@ -1,0 +1,96 @@
+"""Which rows come next: stretches of a table in key order, the bad ones among them, and the second look at absences.
+
+Reads only. Every statement's plan is looked at before it runs: one that does not use the key would read, and lock,
+the whole table for each chunk.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from dbaudit.errors import DbauditError
+from dbaudit.repair.chunk import Chunker
+from dbaudit.repair.pace import Pace
+from dbaudit.repair.walk import Values
+
+# Keys kept between two looks; more would be memory for nothing, fewer would wait more often.
+LOOKED_AT = 50_000
+# Bad rows that one stretch may give, so that one transaction stays small where all rows are bad.
+STRETCH_FIRST, STRETCH_LEAST, STRETCH_MOST = 1_000, 100, 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Bad rows in key order, and how far the table is read with them."""
+
+    keys: tuple[Values, ...]
+    last: Values
+
+
+Ask = Callable[[tuple[str, dict[str, Any]]], list[tuple[Any, ...]]]
+
+
+class Walker:
+    """Walks one part. `ask` runs a statement and survives a lost connection; `rows` sizes what a chunk may change."""
+
+    def __init__(self, chunker: Chunker, ask: Ask, pace: Pace, target: float) -> None:
+        self.chunker, self.ask, self.pace = chunker, ask, pace
+        self.reading = Pace(target, STRETCH_LEAST, STRETCH_MOST, STRETCH_FIRST)
+        self.last: Values | None = None
+
+    def walk(self, looks_apart: float, wait: Callable[[float], None]) -> Iterator[Found]:
+        """Bad rows, a chunk's worth at a time. With `looks_apart`, those that are bad now and stay so for so long.
+
+        The second look is the one that the chunk takes itself, under its locks.
+        """
+        if not looks_apart:
+            yield from self._stretches()
+            return
+        kept: list[Found] = []
+        for found in self._stretches():
+            kept.append(found)
+            if sum(len(each.keys) for each in kept) >= LOOKED_AT:
+                wait(looks_apart)
+                yield from kept
+                kept = []
+        if any(each.keys for each in kept):
+            wait(looks_apart)
+        yield from kept
+
+    def _stretches(self) -> Iterator[Found]:
+        while True:
+            began, limit = time.monotonic(), self.pace.rows
+            bound = self._asked(self.chunker.stretch(self.last, self.reading.rows))
+            if not bound:
+                return
+            keys = tuple(map(tuple, self._asked(self.chunker.candidates(self.last, bound[0], limit))))
+            self.reading.took(self.reading.rows, time.monotonic() - began)
+            self.last = keys[-1] if len(keys) >= limit else bound[0]
+            yield Found(keys, self.last)
+
+    def _asked(self, statement: tuple[str, dict[str, Any]]) -> list[tuple[Any, ...]]:
+        check_plan(self.ask, statement, self.chunker)
+        return [tuple(row) for row in self.ask(statement)]
+
+
+def check_plan(ask: Ask, statement: tuple[str, dict[str, Any]], chunker: Chunker) -> None:
+    """Raise DbauditError where the server would not use an index for the repaired table."""
+    text, values = statement
+    for row in ask((f"EXPLAIN FORMAT=TRADITIONAL {text}", values)):
+        table, kind, key = explained(row)
+        if table == chunker.part.table and key is None and kind in ("ALL", "index"):
+            raise DbauditError(
+                f"the server would read the whole of `{table}` for each chunk of {chunker.part.name}: it does not use "
+                f"the key {chunker.key.index}",
+                "ANALYZE TABLE may help; else report this with the output of EXPLAIN",
+            )
+
+
+def explained(row: tuple[Any, ...]) -> tuple[str | None, str | None, str | None]:
+    """Table, access type and key of a row of EXPLAIN: MySQL has a column more (partitions) since 5.7."""
+    if len(row) >= 12:
+        return row[2], row[4], row[6]
+    return row[2], row[3], row[5]
