@@ -52,8 +52,9 @@ class RowsRecord:
 class DdlRecord:
     """One DDL statement. `algorithm` and `lock` are what was seen here, or `not observed`.
 
-    `algorithm`: INSTANT, INPLACE, COPY; `rebuilt` says whether the table was written anew, None where that is not
-    known. `lock`: NONE, SHARED (others may read), EXCLUSIVE.
+    `algorithm`: INSTANT, INPLACE, COPY, or `INPLACE or INSTANT` where nothing but the dictionary changed; empty for
+    statements that have none. `rebuilt` says whether the table was written anew, None where that is not known.
+    `lock`: NONE, SHARED (others may read), EXCLUSIVE.
     """
 
     table: str
@@ -67,7 +68,8 @@ class DdlRecord:
     def as_dict(self) -> dict[str, Any]:
         """The statement as JSON has it."""
         return {
-            "table": self.table, "statement": self.statement, "algorithm": self.algorithm, "lock": self.lock,
+            "table": self.table, "statement": self.statement, "algorithm": self.algorithm or None,
+            "lock": self.lock or None,
             "rebuilt": self.rebuilt, "seconds": round(self.seconds, 6), "error": self.error,
         }  # fmt: skip
 

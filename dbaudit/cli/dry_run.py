@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from dbaudit.cli import operands, options
+from dbaudit.dryrun.course import Manifests
 
 Runner = Annotated[
     str | None,
@@ -33,6 +34,14 @@ Charset = Annotated[
         help="The database's default charset in production, where the dump has no CREATE DATABASE.",
     ),
 ]
+Manifest = Annotated[
+    Manifests,
+    typer.Option(
+        "--manifest",
+        help="When the data is read to prove what was lost: after each step what it touched, or everything; or only "
+        "before and after (ends).",
+    ),
+]
 Workers = Annotated[int, typer.Option("--workers", min=1, max=64, help="Connections that restore rows.")]
 
 
@@ -51,6 +60,7 @@ def command(
     runner_env: options.RunnerEnv = None,
     runner_output: options.RunnerOutput = None,
     step_timeout: options.StepTimeout = None,
+    manifest: Manifest = Manifests.TOUCHED,
     allow_network: options.AllowNetwork = False,
     workers: Workers = 2,
     policy: options.Policy = None,
@@ -62,6 +72,7 @@ def command(
     """Rehearse an upgrade on a dump: restore it on a throwaway server, predict, run the steps, give a verdict."""
     from dbaudit import packs
     from dbaudit.cli import places
+    from dbaudit.dryrun.course import Course
     from dbaudit.dryrun.pipeline import dry_run
     from dbaudit.dryrun.request import Request, RunnerRequest
     from dbaudit.errors import UsageError
@@ -85,8 +96,9 @@ def command(
             runner, phases, runner_probe, runner_driver, limit, network, kept, runner_venv, variables
         )
     request = Request(
-        dump, release(to), database, database_charset, server, server_binary, stepping, workers, operands.policy(policy)
-    )
+        dump, release(to), database, database_charset, server, server_binary, stepping, workers,
+        operands.policy(policy), course=Course(manifest),
+    )  # fmt: skip
     with drawn(quiet=quiet) as watch:
         result = dry_run(request, places.places(), places.environment(), watch)
     write(result, where, width=places.width(), colour=places.colour())

@@ -12,18 +12,24 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dbaudit.dryrun import rehearsal
+from dbaudit.dryrun.course import Course, Manifests
 from dbaudit.dryrun.inspection import Inspection, inspect_one, notes, plural_of
 from dbaudit.dryrun.judging import judge
 from dbaudit.dryrun.prediction import Prediction, check_direction, predict, schema_findings
 from dbaudit.dryrun.request import Request, RunnerRequest
 from dbaudit.dryrun.rows import reader
 from dbaudit.dryrun.scratch import scratch
+from dbaudit.dryrun.stepping import Onlookers, run
 from dbaudit.dump.restore import Restored, restore
+from dbaudit.errors import DbauditError
 from dbaudit.finding import Effect, Finding, Severity, Skipped, Verdict, verdict
 from dbaudit.migration.door import Door
 from dbaudit.migration.endpoints import rewrite_endpoints
+from dbaudit.migration.observation import Observer
 from dbaudit.migration.runner import Target
 from dbaudit.progress import Watch
+from dbaudit.proof.measure import Place
+from dbaudit.proof.witness import Witness
 from dbaudit.result import Basis, Result, Status, StepResult
 from dbaudit.schema.read import read_live
 from dbaudit.server.choose import start
@@ -110,14 +116,36 @@ def _rehearse(
     plan = rehearsal.Plan(service, prediction.pending, standing.numbers.get(service), request.target)
     with rehearsal.runner_for(asked, plan, target, environment) as (runner, steps):
         proof = runner.prove(watch)
-        ran = tuple(rehearsal.run(runner, steps, watch))
+        with _onlookers(request.course, inspection, copy, prediction, watch) as onlookers:
+            ran = tuple(run(runner, steps, onlookers, watch))
+            lost, unseen = onlookers.losses()
     findings, skipped = _aftermath(request, inspection, copy, prediction, ran)
     return Rehearsal(
         _kept(ran, directory, asked.output),
-        (*_unlike(inspection, copy), *findings),
-        skipped,
+        (*_unlike(inspection, copy), *findings, *lost),
+        (*skipped, *unseen),
         (proof, *(str(each) for each in rewritten)),
     )
+
+
+@contextlib.contextmanager
+def _onlookers(
+    course: Course, inspection: Inspection, copy: Copy, prediction: Prediction, watch: Watch
+) -> Iterator[Onlookers]:
+    """Who looks on while the steps run: the manifest before them is taken here."""
+    standing = inspection.standing
+    witness = None
+    if course.manifests is not Manifests.OFF:
+        release = standing.release.name if standing.release else None
+        place = Place(inspection.operand, standing.service, release, standing.versions)
+        witness = Witness(
+            lambda: copy.server.connect(copy.account), copy.database, place, steps=prediction.pending, watch=watch
+        )
+    with contextlib.ExitStack() as stack:
+        observer = None
+        if course.observe:
+            observer = stack.enter_context(Observer(copy.server, copy.account, copy.database))
+        yield Onlookers(observer, witness, course.manifests)
 
 
 def _kept(steps: tuple[StepResult, ...], directory: Path, output: Path | None) -> tuple[StepResult, ...]:
@@ -142,8 +170,11 @@ def _aftermath(
     service = inspection.standing.service
     if service is None or not ran or any(step.status is not Status.OK for step in ran) or not prediction.known:
         return (), ()
-    with contextlib.closing(copy.server.connect(copy.account, copy.database)) as connection:
-        schema = read_live(connection, copy.database)
+    try:
+        with contextlib.closing(copy.server.connect(copy.account, copy.database)) as connection:
+            schema = read_live(connection, copy.database)
+    except DbauditError as error:
+        return (), (Skipped("schema.drift", f"after the last step the schema could not be read: {error.what}"),)
     reached = dict(inspection.standing.numbers)
     reached |= {step.repository: step.number for step in prediction.pending}
     findings, skipped = schema_findings(service, request.target, reached, schema, (), request.policy)

@@ -13,11 +13,10 @@ from dbaudit.finding import Effect, Finding, Severity
 from dbaudit.migration.alembic_runner import AlembicRunner, find_project
 from dbaudit.migration.command_runner import Command, CommandRunner
 from dbaudit.migration.confine import Network
-from dbaudit.migration.runner import STEP_LIMIT, Runner, RunStep, StepOutcome, Target, version_step
+from dbaudit.migration.runner import STEP_LIMIT, Runner, RunStep, Target, version_step
 from dbaudit.migration.sql_runner import SqlRunner
 from dbaudit.migration.steps import StepFacts
 from dbaudit.migration.tool import Surroundings
-from dbaudit.progress import Progress, Watch
 from dbaudit.release import Release, release
 from dbaudit.result import Status, StepResult
 
@@ -69,26 +68,6 @@ def _own(plan: Plan) -> Iterator[StepFacts]:
 def sql_mode(service: str, target: Release) -> str | None:
     """The sql_mode in which the target release's own tool runs its steps; None is the server's default."""
     return "TRADITIONAL" if target >= release(_TRADITIONAL_SINCE.get(service, "juno")) else None
-
-
-def run(runner: Runner, steps: Sequence[RunStep], watch: Watch) -> Iterator[StepResult]:
-    """Run steps until one fails; the rest is not run."""
-    failed = False
-    for number, step in enumerate(steps):
-        if failed:
-            yield StepResult(step.step, step.title)
-            continue
-        watch(Progress("step", number, len(steps), "steps", str(step.step)))
-        outcome = runner.run(step)
-        failed = outcome.status is Status.FAILED
-        yield _result(step, outcome)
-    watch(Progress("step", len(steps), len(steps), "steps"))
-
-
-def _result(step: RunStep, outcome: StepOutcome) -> StepResult:
-    return StepResult(
-        step.step, step.title, outcome.status, outcome.seconds, outcome.error, outcome.revisions, str(outcome.output)
-    )
 
 
 def merged(listed: Sequence[StepResult], ran: Sequence[StepResult]) -> tuple[StepResult, ...]:

@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 
 from dbaudit.comparison.policy import Policy
+from dbaudit.dryrun.course import Course
 from dbaudit.release import Release
 
 
@@ -50,3 +51,4 @@ class Request:
     workers: int = 2
     policy: Policy = field(default_factory=Policy)
     today: date = field(default_factory=date.today)
+    course: Course = field(default_factory=Course)

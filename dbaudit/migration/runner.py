@@ -45,7 +45,8 @@ class StepOutcome:
 
     `output` holds everything that the tool printed, or for SQL each statement with its time; no password is in it.
     `revisions` are what the database says was applied, in order: Alembic revisions as they are, others like
-    `cinder:11`. `timed_out` says that it was stopped by its time limit.
+    `cinder:11`. `timed_out` says that it was stopped by its time limit. `warnings` are the server's, all of them, from
+    runners that see them; None from others.
     """
 
     status: Status
@@ -54,6 +55,7 @@ class StepOutcome:
     output: Path
     revisions: tuple[str, ...] = ()
     timed_out: bool = False
+    warnings: tuple[str, ...] | None = None
 
 
 def version_step(repository: str, version: int | str, title: str = "") -> RunStep:

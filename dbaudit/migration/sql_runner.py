@@ -155,8 +155,11 @@ class SqlRunner(Runner):
             raise _Failed(f"the version could not be set to {number}: {_said(error)}", _code(error)) from error
 
     def _set_version(self, connection: Connection, number: int) -> None:
+        # Not by the account, whose statements are those of the step.
+        with contextlib.closing(self._target.server.admin()) as admin:
+            known = books(admin, self._target.database)
         with connection.cursor() as cursor:
-            for book in books(connection, self._target.database):
+            for book in known:
                 if book.repository is None:
                     continue
                 cursor.execute("SELECT repository_id FROM migrate_version")

@@ -102,10 +102,12 @@ class Change:
 
     @cached_property
     def tables(self) -> tuple[TableChange, ...]:
-        """Tables that are still there, under their name or, whole, under a new one."""
-        kept = [(own, self.after.tables.get(name)) for name, own in self.before.tables.items()]
-        found = [(own, other or self.renamed.get(own.name)) for own, other in kept]
-        return tuple(TableChange(own, other, self.before.key) for own, other in found if other is not None)
+        """Tables that are still there, under their name or, whole, under a new one; not those that were not read again,
+        since nothing touched them."""
+        found = ((own, self.after.tables.get(name)) for name, own in self.before.tables.items())
+        kept = [(own, other) for own, other in found if own is not other]
+        paired = [(own, other or self.renamed.get(own.name)) for own, other in kept]
+        return tuple(TableChange(own, other, self.before.key) for own, other in paired if other is not None)
 
     @cached_property
     def new(self) -> tuple[TableProfile, ...]:

@@ -20,7 +20,7 @@ def things_lost(change: Change) -> Iterator[Loss]:
     }
     for kind in change.survivors.kinds:
         old, new = change.before.kept.get(kind.name), change.after.kept.get(kind.name)
-        if old is None or new is None:
+        if old is None or new is None or old is new:
             continue
         gone: dict[str, list[tuple[str, Item]]] = {}
         for digest, item in old.items.items():

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pymysql
 
 from dbaudit.progress import Progress, Watch, silent
-from dbaudit.proof.manifest import Item, Kept, Manifest
+from dbaudit.proof.manifest import Item, Kept, Manifest, TableProfile
 from dbaudit.proof.survivors import Encoding, Survivors, ThingKind
 from dbaudit.proof.table import Reading, identity_of, read_table, row_key, table_profile
 from dbaudit.schema.model import Schema, Table
@@ -29,6 +29,24 @@ ROWS_KEPT = 200_000
 # Tables in which migration tools keep their own books.
 BOOKS = frozenset({"migrate_version", "alembic_version"})
 KEY_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A manifest of the same database, and the tables (lower case) that may have changed since: the others are taken
+    from it as they are."""
+
+    manifest: Manifest
+    touched: frozenset[str]
+
+    def table(self, name: str) -> TableProfile | None:
+        """The profile that still holds, if there is one."""
+        return None if name.lower() in self.touched else self.manifest.tables.get(name)
+
+    def kept(self, kind: ThingKind) -> Kept | None:
+        """The things of a kind, where none of its tables may have changed."""
+        tables = {encoding.table.lower() for encoding in kind.encodings}
+        return None if tables & self.touched else self.manifest.kept.get(kind.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,29 +71,41 @@ def new_key() -> bytes:
 
 def measure(
     connection: Connection, database: str, place: Place, survivors: Survivors, *, like: Manifest | None = None,
-    rows_kept: int = ROWS_KEPT, watch: Watch = silent,
+    known: Known | None = None, rows_kept: int = ROWS_KEPT, watch: Watch = silent,
 ) -> Manifest:  # fmt: skip
     """The manifest of a database. `like` is the manifest that it shall be compared with: its key and row identities.
 
-    The connection is used for nothing else meanwhile; its session stays in UTC, without a sql_mode.
+    A database that is not there any more has no tables. The connection is used for nothing else meanwhile; its session
+    stays in UTC, without a sql_mode.
     """
     key = like.key if like else new_key()
     _settle(connection)
-    schema = read_live(connection, database)
+    schema = read_live(connection, database) if _is_there(connection, database) else Schema(database)
     with _snapshot(connection) as (at, server):
         counters = _counters(connection, database)
         tables = {}
         names = [name for name in schema.tables if name.lower() not in BOOKS]
         for number, name in enumerate(names):
+            if known and (profile := known.table(name)):
+                tables[name] = profile
+                continue
             watch(Progress("manifest", number, len(names), "tables", name))
             reading = Reading(key, survivors, like.tables.get(name) if like else None, rows_kept)
             tables[name] = table_profile(connection, schema.tables[name], counters.get(name), reading)
         watch(Progress("manifest", len(names), len(names), "tables"))
-        kept = {kind.name: _kept(connection, schema, kind, key) for kind in survivors.kinds}
+        kept = {
+            kind.name: (known and known.kept(kind)) or _kept(connection, schema, kind, key) for kind in survivors.kinds
+        }
     return Manifest(
         at=place.at or at, operand=place.operand, server=server, key=key, service=place.service, release=place.release,
         versions=place.versions, tables=tables, kept=kept, warnings=place.warnings,
     )  # fmt: skip
+
+
+def _is_there(connection: Connection, database: str) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = %s", (database,))
+        return cursor.fetchone() is not None
 
 
 def _settle(connection: Connection) -> None:

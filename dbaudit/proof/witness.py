@@ -1,6 +1,6 @@
 """Watch a migration step by step: a manifest before, one after each step that shall be watched, and who is to blame.
 
-Each step must be looked at, or else a loss is blamed on the next one that was: use `now` where only the end counts.
+A step that is not looked at has its losses blamed on the next one that is; at the end everything is read once more.
 What counts is what was lost from the first manifest to the last: a value that one step takes away and a later one
 brings to its new place is not lost. Each loss is blamed on the step after which it was first seen.
 """
@@ -18,7 +18,7 @@ from dbaudit.proof.compare import Comparison, compare
 from dbaudit.proof.design import Design, design_of
 from dbaudit.proof.loss import Loss
 from dbaudit.proof.manifest import Manifest
-from dbaudit.proof.measure import Place, measure
+from dbaudit.proof.measure import Known, Place, measure
 from dbaudit.proof.survivors import Survivors, load_survivors
 
 if TYPE_CHECKING:
@@ -51,9 +51,14 @@ class Witness:
         self.before = self._measured(None)
         self.last: Manifest = self.before
 
-    def after(self, step: Step) -> Comparison:
-        """Look at the database after a step: what is lost up to now. Costs one reading of every table."""
-        found = self.now()
+    def after(self, step: Step, touched: frozenset[str] | None = None) -> Comparison:
+        """Look at the database after a step: what is lost up to now.
+
+        Costs one reading of the tables that the step may have `touched` (lower case); None is all of them.
+        """
+        known = None if touched is None else Known(self.last, touched)
+        self.last = self._measured(self.before, known)
+        found = compare(self.before, self.last, survivors=self._survivors, design=self._design)
         self._seen.append(Seen(step, found))
         return found
 
@@ -62,15 +67,15 @@ class Witness:
         self.last = self._measured(self.before)
         return compare(self.before, self.last, survivors=self._survivors, design=self._design)
 
-    def _measured(self, like: Manifest | None) -> Manifest:
+    def _measured(self, like: Manifest | None, known: Known | None = None) -> Manifest:
         with contextlib.closing(self._connect()) as connection:
-            return measure(connection, self._database, self._place, self._survivors, like=like, watch=self._watch)
+            return measure(
+                connection, self._database, self._place, self._survivors, like=like, known=known, watch=self._watch
+            )
 
     def conclude(self) -> Comparison:
-        """What is lost since the beginning, after the last step that was looked at, each loss with its step."""
-        if not self._seen:
-            return Comparison((), ())
-        last = self._seen[-1].comparison
+        """What is lost since the beginning, read once more as a whole, each loss with its step where one was seen."""
+        last = self.now()
         return replace(last, losses=tuple(blamed for loss in last.losses for blamed in self._blame(loss)))
 
     def _blame(self, loss: Loss) -> Iterator[Loss]:

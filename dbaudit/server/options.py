@@ -35,6 +35,10 @@ _CLOSED = (
     "--loose-skip-federated",
 )
 
+# Statements and stages that a server keeps until a step's record is read: some 100 MB of memory. A step that sends more
+# (one a row) has its sums whole and its DDL as far as it was kept, and says so.
+_HISTORY = 20_000
+
 # (vendor, first version) -> sql_mode that this release has by default, newest first.
 _SQL_MODES = (
     ("mysql", (8, 0), "ONLY_FULL_GROUP_BY,STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,"
@@ -92,8 +96,9 @@ def observation(version: ServerVersion, needs: Needs) -> list[str]:
         return ["--performance-schema=OFF"]
     options = [
         "--performance-schema=ON",
-        "--loose-performance-schema-events-statements-history-long-size=100000",
-        "--loose-performance-schema-events-stages-history-long-size=100000",
+        f"--loose-performance-schema-events-statements-history-long-size={_HISTORY}",
+        f"--loose-performance-schema-events-stages-history-long-size={_HISTORY}",
+        "--loose-performance-schema-consumer-events-statements-current=ON",
         "--loose-performance-schema-consumer-events-statements-history-long=ON",
         "--loose-performance-schema-consumer-events-stages-history-long=ON",
         "--loose-performance-schema-consumer-events-stages-current=ON",

@@ -99,7 +99,7 @@ def test_it_takes_over_the_defaults_of_the_dumps_server(own: Places, program: Pa
 def test_it_observes_when_asked(own: Places, program: Path) -> None:
     with start_private(program, own, Needs(observe=True)) as server:
         assert variable(server, "performance_schema") == "ON"
-        assert variable(server, "performance_schema_events_statements_history_long_size") == "100000"
+        assert variable(server, "performance_schema_events_statements_history_long_size") == "20000"
         assert variable(server, "userstat") in ("ON", None)
         with contextlib.closing(server.admin("performance_schema")) as connection, connection.cursor() as cursor:
             cursor.execute(

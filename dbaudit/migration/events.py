@@ -1,0 +1,222 @@
+"""The statements of a step as performance_schema kept them, and how each ALTER was done.
+
+How is told from the stages that a statement went through: `copy to tmp table` is COPY; InnoDB's `alter table (...)` is
+INPLACE, with `log apply table` where the table was written anew. A change that only touched the dictionary has no
+such stage: whether the server calls that INSTANT shows where its counter of instant changes rose by just as many. What
+cannot be told so is not guessed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dbaudit.migration.gauges import Gauges
+from dbaudit.record import NOT_OBSERVED, DdlRecord, RowsRecord, StatementRecord
+from dbaudit.server.version import ServerVersion
+
+if TYPE_CHECKING:
+    from dbaudit.server.server import Connection
+
+# Seconds in a picosecond, the unit of performance_schema.
+PICO = 1e-12
+SLOWEST = 10  # statements that a record keeps
+TEXT = 1000  # characters of a statement that a record keeps
+_DDL = re.compile(
+    r"statement/sql/(alter|create|drop|rename|truncate|optimize|repair)(_(table|index|view|trigger|procedure|function|"
+    r"event|db|sequence|db_upgrade|server|udf))?$"
+)
+_ALTERS = ("alter_table", "create_index", "drop_index", "optimize")
+# Statements that may do anything inside.
+_OPAQUE = re.compile(r"statement/sql/(call_procedure|execute_sql|execute_immediate|alter_tablespace|import)$")
+_TABLE = re.compile(
+    r"\b(?:TABLE|VIEW|TRIGGER|ON|INTO)\s+(?:IF\s+(?:NOT\s+)?EXISTS\s+)?((?:`[^`]*`|[\w$]+)(?:\s*\.\s*(?:`[^`]*`|[\w$]+))?)",
+    re.IGNORECASE,
+)
+# dbaudit's own notes of revisions, written by triggers in the sessions that are watched.
+_OWN = "dbaudit_watch_"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One DDL statement. `key` is its thread and number; `kind` the last part of its event's name."""
+
+    key: tuple[int, int]
+    kind: str
+    text: str
+    seconds: float
+    rows: int
+    error: str | None
+
+    @property
+    def table(self) -> str:
+        """The table that it names first, without its database."""
+        pattern = re.compile(r"\bON\s+((?:`[^`]*`|[\w$]+)(?:\s*\.\s*(?:`[^`]*`|[\w$]+))?)", re.IGNORECASE)
+        found = pattern.search(self.text) if "index" in self.kind else _TABLE.search(self.text)
+        name = found[1] if found else ""
+        return re.split(r"\s*\.\s*", name)[-1].strip("`")
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """All of a step: how many statements, seconds, warnings, the slowest, DDL in order, and how many were not kept.
+
+    `opaque` says that a statement ran which may do anything inside, such as CALL. `failed` is the last error.
+    """
+
+    count: int
+    seconds: float
+    warnings: int
+    slowest: tuple[StatementRecord, ...]
+    ddl: tuple[Event, ...]
+    stages: Mapping[tuple[int, int], frozenset[str]]
+    unkept: int
+    opaque: bool
+    failed: str | None
+
+
+def read_events(connection: Connection) -> Events:
+    """Read what was kept since the last reset."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT DIGEST_TEXT, COUNT_STAR, SUM_TIMER_WAIT, SUM_ROWS_AFFECTED, SUM_WARNINGS"
+            " FROM performance_schema.events_statements_summary_by_digest"
+            " WHERE DIGEST_TEXT IS NULL OR DIGEST_TEXT NOT LIKE %s ORDER BY SUM_TIMER_WAIT DESC",
+            (f"%{_OWN}%",),
+        )
+        digests = cursor.fetchall()
+        cursor.execute(
+            "SELECT THREAD_ID, EVENT_ID, EVENT_NAME, SQL_TEXT, TIMER_WAIT, ROWS_AFFECTED, MYSQL_ERRNO, MESSAGE_TEXT,"
+            " ERRORS, DIGEST_TEXT FROM performance_schema.events_statements_history_long"
+            " WHERE ERRORS > 0 OR EVENT_NAME REGEXP %s ORDER BY TIMER_START",
+            ("statement/sql/(alter|create|drop|rename|truncate|optimize|repair|call_|execute_|import)",),
+        )
+        kept = cursor.fetchall()
+        cursor.execute("SELECT COUNT(*) FROM performance_schema.events_statements_history_long")
+        held = int((cursor.fetchone() or (0,))[0])
+        cursor.execute(
+            "SELECT DISTINCT THREAD_ID, NESTING_EVENT_ID, LOWER(EVENT_NAME)"
+            " FROM performance_schema.events_stages_history_long WHERE NESTING_EVENT_ID IS NOT NULL"
+        )
+        stages: dict[tuple[int, int], set[str]] = {}
+        for thread, event, name in cursor.fetchall():
+            stages.setdefault((int(thread), int(event)), set()).add(str(name))
+    ddl = tuple(_event(row) for row in kept if _DDL.match(str(row[2])) and _OWN not in str(row[3]))
+    count = sum(int(row[1]) for row in digests)
+    errors = [_failure(row) for row in kept if row[8]]
+    return Events(
+        count=count,
+        seconds=sum(int(row[2] or 0) for row in digests) * PICO,
+        warnings=sum(int(row[4] or 0) for row in digests),
+        slowest=tuple(_slow(row) for row in digests[:SLOWEST]),
+        ddl=ddl,
+        stages={key: frozenset(names) for key, names in stages.items()},
+        unkept=max(0, count - held),
+        opaque=any(_OPAQUE.match(str(row[2])) for row in kept),
+        failed=errors[-1] if errors else None,
+    )
+
+
+def _slow(row: Sequence[object]) -> StatementRecord:
+    text = str(row[0])[:TEXT] if row[0] is not None else "(others, which the server did not tell apart)"
+    return StatementRecord(text, int(str(row[1])), int(str(row[2] or 0)) * PICO, int(str(row[3] or 0)))
+
+
+def _event(row: Sequence[object]) -> Event:
+    error = f"({row[6]}) {row[7]}" if row[8] else None
+    text = " ".join(str(row[3] or "").split())[:TEXT]
+    return Event(
+        (int(str(row[0])), int(str(row[1]))), str(row[2]).rpartition("/")[2], text,
+        int(str(row[4] or 0)) * PICO, int(str(row[5] or 0)), error,
+    )  # fmt: skip
+
+
+def _failure(row: Sequence[object]) -> str:
+    """The statement, without its values unless it is DDL, and what the server said."""
+    text = row[3] if _DDL.match(str(row[2])) else row[9] or str(row[2]).rpartition("/")[2]
+    return f"{' '.join(str(text or '').split())[:TEXT]}: ({row[6]}) {row[7]}"
+
+
+def describe_ddl(
+    events: Events, before: Gauges, after: Gauges, version: ServerVersion, locks: Mapping[tuple[int, int], str]
+) -> tuple[DdlRecord, ...]:
+    """Each DDL statement with how it was done, by the stages, the numbers of tables and the counters."""
+    plain = Counter(e.table.lower() for e in events.ddl if _plain(e, events.stages))
+    return tuple(_described(event, events, before, after, version, locks, plain) for event in events.ddl)
+
+
+def _plain(event: Event, stages: Mapping[tuple[int, int], frozenset[str]]) -> bool:
+    """Whether it was an ALTER in place that left no stage of building anything."""
+    names = stages.get(event.key, frozenset())
+    return (
+        event.kind in _ALTERS and event.error is None and "stage/sql/altering table" in names
+        and not any(name.startswith("stage/innodb/alter") for name in names)
+    )  # fmt: skip
+
+
+def _described(
+    event: Event, events: Events, before: Gauges, after: Gauges, version: ServerVersion,
+    locks: Mapping[tuple[int, int], str], plain: Counter[str],
+) -> DdlRecord:  # fmt: skip
+    names = events.stages.get(event.key, frozenset())
+    algorithm, rebuilt = NOT_OBSERVED, None
+    if event.kind not in _ALTERS:
+        algorithm = ""
+    elif "stage/sql/copy to tmp table" in names:
+        algorithm, rebuilt = "COPY", True
+    elif any(name.startswith("stage/innodb/alter") for name in names):
+        algorithm, rebuilt = "INPLACE", "stage/innodb/alter table (log apply table)" in names
+    elif _plain(event, events.stages):
+        algorithm, rebuilt = _in_place(event, events, before, after, version, plain)
+    elif "stage/sql/rename" in names:
+        rebuilt = False
+    lock = locks.get(event.key, NOT_OBSERVED) if algorithm else ""
+    if algorithm == "COPY" and lock == NOT_OBSERVED and not version.at_least(mariadb=(11, 2)):
+        lock = "SHARED"  # these servers have no other way to copy a table
+    return DdlRecord(event.table, event.text, algorithm, lock, event.seconds, rebuilt, event.error)
+
+
+def _in_place(
+    event: Event, events: Events, before: Gauges, after: Gauges, version: ServerVersion, plain: Counter[str]
+) -> tuple[str, bool | None]:
+    """INSTANT, INPLACE, or either of the two; and whether the table has another number, so that it was rebuilt."""
+    name = event.table.lower()
+    own = {table.lower(): state for table, state in (before.tables or {}).items()}.get(name)
+    new = {table.lower(): state for table, state in (after.tables or {}).items()}.get(name)
+    others = [e for e in events.ddl if e.table.lower() == name and e.key != event.key]
+    rebuilt = None
+    if own and new:
+        rebuilt = False if own.number == new.number else (None if others else True)
+    if not version.at_least(mysql=(8, 0, 12), mariadb=(10, 3)):
+        return "INPLACE", rebuilt  # there is no INSTANT there
+    if rebuilt:
+        return "INPLACE", True
+    if own and new and own.versions is not None and new.versions is not None and rebuilt is False:
+        if new.versions - own.versions == plain[name]:
+            return "INSTANT", False
+    elif before.instant is not None and after.instant is not None and after.instant - before.instant == plain.total():
+        return "INSTANT", False
+    return "INPLACE or INSTANT", rebuilt
+
+
+def rows_by_table(connection: Connection, database: str, events: Events) -> dict[str, RowsRecord]:
+    """Operations on rows of each table that is there; the rows that a copying ALTER copied are added, which the server
+    does not count for a table."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT OBJECT_NAME, COUNT_FETCH, COUNT_INSERT, COUNT_UPDATE, COUNT_DELETE"
+            " FROM performance_schema.table_io_waits_summary_by_table WHERE OBJECT_SCHEMA = %s AND COUNT_STAR > 0"
+            " ORDER BY OBJECT_NAME",
+            (database,),
+        )
+        found = {str(name): RowsRecord(*(int(n) for n in counts)) for name, *counts in cursor.fetchall()}
+    for event in events.ddl:
+        if "stage/sql/copy to tmp table" in events.stages.get(event.key, ()) and event.rows:
+            own = found.get(event.table, RowsRecord())
+            found[event.table] = RowsRecord(
+                own.read + event.rows, own.inserted + event.rows, own.updated, own.deleted
+            )  # fmt: skip
+    return dict(sorted(found.items()))

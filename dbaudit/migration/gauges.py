@@ -1,0 +1,177 @@
+"""Readings of a server before and after a step: redo, rows, instant ALTERs, and the tables by identity and size."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pymysql
+
+from dbaudit.record import RowsRecord
+from dbaudit.server.server import Account, Server
+from dbaudit.server.version import ServerVersion
+
+if TYPE_CHECKING:
+    from dbaudit.server.server import Connection
+
+_SEQUENCE = re.compile(r"^Log sequence number\s+(\d+)", re.MULTILINE)
+_HANDLER = {
+    "handler_write": "inserted", "handler_update": "updated", "handler_delete": "deleted",
+    "handler_read_first": "read", "handler_read_key": "read", "handler_read_last": "read", "handler_read_next": "read",
+    "handler_read_prev": "read", "handler_read_rnd": "read", "handler_read_rnd_next": "read",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class TableState:
+    """One table: InnoDB's number of it, which changes when it is rebuilt; bytes of its files; its count of instant
+    changes, None where the server keeps none."""
+
+    number: int
+    bytes: int | None
+    versions: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Gauges:
+    """One reading. `redo` is the log sequence number in bytes, `rows` what the server counted since it started;
+    `instant` its count of instant ALTERs; `cascades` maps a table to those that its foreign keys may change."""
+
+    redo: int | None
+    rows: RowsRecord | None
+    instant: int | None
+    tables: Mapping[str, TableState] | None
+    cascades: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+
+def read_gauges(connection: Connection, server: Server, account: Account, database: str) -> Gauges:
+    """Read all gauges; what cannot be read is None."""
+    with connection.cursor() as cursor:
+        names, tables, keys = _dictionary(server.version)
+        prefix = f"{_file_name(database)}/"
+        found = _rows(cursor, f"SELECT {names} FROM information_schema.{tables} WHERE NAME LIKE %s", (_like(prefix),))
+        sizes = _sizes(cursor, server, prefix)
+        states = None if found is None else _states(found, prefix, sizes)
+        pairs = _rows(cursor, f"SELECT FOR_NAME, REF_NAME FROM information_schema.{keys}"
+                      " WHERE FOR_NAME LIKE %s AND TYPE & 15", (_like(prefix),))  # fmt: skip
+        instant = _status(cursor, "Innodb_instant_alter_column")
+        return Gauges(
+            _redo(cursor), _counted(cursor, server.version, account), instant.get("innodb_instant_alter_column"),
+            states, _cascades(pairs or (), prefix),
+        )  # fmt: skip
+
+
+def _dictionary(version: ServerVersion) -> tuple[str, str, str]:
+    """Columns and names of InnoDB's own tables, as this server spells them."""
+    if version.at_least(mysql=(8, 0, 29)):
+        return "NAME, TABLE_ID, TOTAL_ROW_VERSIONS", "INNODB_TABLES", "INNODB_FOREIGN"
+    if version.at_least(mysql=(8, 0)):
+        return "NAME, TABLE_ID, NULL", "INNODB_TABLES", "INNODB_FOREIGN"
+    return "NAME, TABLE_ID, NULL", "INNODB_SYS_TABLES", "INNODB_SYS_FOREIGN"
+
+
+def _rows(cursor: pymysql.cursors.Cursor, sql: str, values: tuple[str, ...]) -> tuple[tuple[object, ...], ...] | None:
+    try:
+        cursor.execute(sql, values)
+        return tuple(cursor.fetchall())
+    except pymysql.MySQLError:
+        return None  # no right, or a table that this release does not have
+
+
+def _like(prefix: str) -> str:
+    return prefix.replace("\\", "\\\\").replace("_", "\\_").replace("%", "\\%") + "%"
+
+
+def _file_name(name: str) -> str:
+    """A name as InnoDB writes it: letters, digits and the underscore as they are, others as `@002d`."""
+    return "".join(c if c.isascii() and (c.isalnum() or c == "_") else f"@{ord(c):04x}" for c in name)
+
+
+def _table_name(name: str) -> str:
+    return re.sub(r"@([0-9a-f]{4})", lambda found: chr(int(found[1], 16)), name)
+
+
+def _states(
+    found: tuple[tuple[object, ...], ...], prefix: str, sizes: Mapping[str, int] | None
+) -> dict[str, TableState]:
+    """By table; the partitions of one (`t#p#p0`) are added up."""
+    states: dict[str, TableState] = {}
+    for name, number, versions in found:
+        file = str(name).removeprefix(prefix)
+        own = _table_name(re.split(r"#[pP]#", file)[0])
+        size = None if sizes is None else sizes.get(file, 0)
+        count = int(str(versions)) if versions is not None else None
+        if own in states:
+            other = states[own]
+            size = None if size is None or other.bytes is None else size + other.bytes
+            states[own] = TableState(hash((other.number, number)), size, None)
+        elif not own.startswith("#") and not own.startswith(("FTS_", "fts_")):
+            states[own] = TableState(int(str(number)), size, count)
+    return states
+
+
+def _sizes(cursor: pymysql.cursors.Cursor, server: Server, prefix: str) -> dict[str, int] | None:
+    """Bytes of each table's file: as the server tells, else as they lie in the directory of a private server."""
+    view = "INNODB_TABLESPACES" if server.version.at_least(mysql=(8, 0)) else "INNODB_SYS_TABLESPACES"
+    told = _rows(cursor, f"SELECT NAME, FILE_SIZE FROM information_schema.{view} WHERE NAME LIKE %s", (_like(prefix),))
+    if told is not None:
+        return {str(name).removeprefix(prefix): int(str(size)) for name, size in told}
+    if server.directory is None:
+        return None
+    folder = server.directory / "data" / prefix.rstrip("/")
+    with contextlib.suppress(OSError):
+        return {file.stem: file.stat().st_size for file in sorted(folder.glob("*.ibd")) if _is_file(file)}
+    return None
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def _redo(cursor: pymysql.cursors.Cursor) -> int | None:
+    found = _rows(cursor, "SHOW ENGINE INNODB STATUS", ())
+    number = _SEQUENCE.search(str(found[0][2])) if found else None
+    return int(number[1]) if number else None
+
+
+def _status(cursor: pymysql.cursors.Cursor, pattern: str) -> dict[str, int]:
+    found = _rows(cursor, "SHOW GLOBAL STATUS LIKE %s", (pattern,)) or ()
+    return {str(name).lower(): int(str(value)) for name, value in found if str(value).isdigit()}
+
+
+def _counted(cursor: pymysql.cursors.Cursor, version: ServerVersion, account: Account) -> RowsRecord | None:
+    """Rows of all tables: InnoDB's own count on MySQL, the account's handler calls on MariaDB, which has no such."""
+    if version.vendor == "mysql":
+        told = _status(cursor, "Innodb_rows_%")
+        names = ("read", "inserted", "updated", "deleted")
+        if not all(f"innodb_rows_{name}" in told for name in names):
+            return None
+        return RowsRecord(*(told[f"innodb_rows_{name}"] for name in names))
+    found = _rows(
+        cursor,
+        "SELECT VARIABLE_NAME, VARIABLE_VALUE FROM performance_schema.status_by_user"
+        " WHERE USER = %s AND VARIABLE_NAME LIKE 'Handler%%'",
+        (account.user,),
+    )
+    if found is None:
+        return None
+    counts = dict.fromkeys(("read", "inserted", "updated", "deleted"), 0)
+    for name, value in found:
+        if kind := _HANDLER.get(str(name).lower()):
+            counts[kind] += int(str(value))
+    return RowsRecord(**counts)
+
+
+def _cascades(pairs: tuple[tuple[object, ...], ...], prefix: str) -> dict[str, frozenset[str]]:
+    found: dict[str, set[str]] = {}
+    for child, parent in pairs:
+        own = _table_name(str(parent).removeprefix(prefix))
+        found.setdefault(own.lower(), set()).add(_table_name(str(child).removeprefix(prefix)).lower())
+    return {parent: frozenset(children) for parent, children in found.items()}

@@ -1,0 +1,133 @@
+"""Looks at a running step from outside, some times a second: temporary files, metadata locks, what it is doing.
+
+What comes and goes between two looks is not seen: temporary bytes are a lower bound, and a lock is told only of DDL
+that lasted long enough to be seen holding it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dbaudit.server.server import Account, Server
+
+if TYPE_CHECKING:
+    from dbaudit.server.server import Connection
+
+# Seconds between two looks at files, and between two at locks.
+FILES_EVERY, LOCKS_EVERY = 0.05, 0.2
+_TEMPORARY = re.compile(r"/#sql|/ibtmp|#innodb_temp/| \(deleted\)$|/tmp/")
+_LOCKS = {
+    "SHARED_NO_READ_WRITE": "EXCLUSIVE", "EXCLUSIVE": "EXCLUSIVE", "SHARED_NO_WRITE": "SHARED",
+    "SHARED_UPGRADABLE": "NONE", "SHARED_WRITE": "NONE", "SHARED_READ": "NONE",
+}  # fmt: skip
+_STRENGTH = ("NONE", "SHARED", "EXCLUSIVE")
+
+
+class Sampler:
+    """Runs in a thread of its own between `start` and `stop`. `process` is the server's, None where it is elsewhere."""
+
+    def __init__(self, server: Server, account: Account, database: str, process: int | None, *, locks: bool) -> None:
+        self._server, self._account, self._database = server, account, database
+        self._process, self._locks = process, locks
+        self._seen: dict[tuple[int, int], Counter[str]] = {}
+        self._end = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._first = self._files()
+        self._peak = self._first
+        self.doing: str | None = None
+
+    @property
+    def temporary_bytes(self) -> int | None:
+        """The most that temporary files had beyond what they had at the start; None where they cannot be seen."""
+        return None if self._peak is None or self._first is None else max(0, self._peak - self._first)
+
+    @property
+    def locks(self) -> dict[tuple[int, int], str]:
+        """By statement (thread, event): the lock that it held on its tables most of the time."""
+        return {
+            key: max(found, key=lambda lock: (found[lock], _STRENGTH.index(lock))) for key, found in self._seen.items()
+        }
+
+    def start(self) -> None:
+        """Begin to look."""
+        for work in (self._watch_files, self._watch_locks):
+            thread = threading.Thread(target=work, daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def stop(self) -> None:
+        """Look a last time, and end."""
+        self._end.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _watch_files(self) -> None:
+        while self._first is not None:
+            now = self._files()
+            if now is not None and self._peak is not None:
+                self._peak = max(self._peak, now)
+            if self._end.wait(FILES_EVERY):
+                return
+
+    def _files(self) -> int | None:
+        """Bytes of the server's temporary files, those without a name among them."""
+        if self._process is None:
+            return None
+        try:
+            return sum(size for _, size in _open_files(self._process))
+        except OSError:
+            return None
+
+    def _watch_locks(self) -> None:
+        if self._end.wait(LOCKS_EVERY):
+            return
+        with contextlib.suppress(Exception), contextlib.closing(self._server.admin()) as connection:
+            while not self._end.wait(LOCKS_EVERY):
+                self._look(connection)
+
+    def _look(self, connection: Connection) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT INFO, STATE, TIME FROM information_schema.PROCESSLIST"
+                " WHERE USER = %s AND INFO IS NOT NULL ORDER BY TIME DESC LIMIT 1",
+                (self._account.user,),
+            )
+            row = cursor.fetchone()
+            self.doing = f"{row[1] or 'running'} for {row[2]} s: {' '.join(str(row[0]).split())[:200]}" if row else None
+            if self._locks:
+                cursor.execute(
+                    "SELECT s.THREAD_ID, s.EVENT_ID, m.LOCK_TYPE FROM performance_schema.metadata_locks m"
+                    " JOIN performance_schema.events_statements_current s ON s.THREAD_ID = m.OWNER_THREAD_ID"
+                    " WHERE m.OBJECT_TYPE = 'TABLE' AND m.OBJECT_SCHEMA = %s AND m.LOCK_STATUS = 'GRANTED'"
+                    " AND m.OBJECT_NAME NOT LIKE '#sql%%' AND s.EVENT_NAME REGEXP 'alter_table|_index|optimize'"
+                    " AND s.SQL_TEXT LIKE CONCAT('%%', m.OBJECT_NAME, '%%')",
+                    (self._database,),
+                )
+                found: dict[tuple[int, int], list[str]] = {}
+                for thread, event, kind in cursor.fetchall():
+                    if str(kind) in _LOCKS:
+                        found.setdefault((int(thread), int(event)), []).append(_LOCKS[str(kind)])
+                for key, kinds in found.items():
+                    self._seen.setdefault(key, Counter())[max(kinds, key=_STRENGTH.index)] += 1
+
+
+def _open_files(process: int) -> Iterator[tuple[str, int]]:
+    """Names and bytes of the temporary files that a process has open; Linux only, OSError elsewhere."""
+    for entry in os.scandir(f"/proc/{process}/fd"):
+        with contextlib.suppress(OSError):
+            name = os.readlink(entry.path)
+            if name.startswith("/") and _TEMPORARY.search(name) and not name.endswith(("/log", "/s")):
+                yield name, os.stat(entry.path).st_blocks * 512
+
+
+def process_of(server: Server) -> int | None:
+    """The process of a private server, where its files can be seen."""
+    number = getattr(server, "pid", None)
+    return number if isinstance(number, int) and Path(f"/proc/{number}/fd").is_dir() else None
