@@ -41,6 +41,7 @@ class Lenient:
         schema = Schema(
             name=name,
             charset=text.charset,
+            lower_case_table_names=text.lower_case_table_names,
             collation=text.collation,
             tables={each: self._table(each, sql) for each, sql in text.tables.items()},
             views=self._all("view", text.views, read_view, lambda each, sql: View(each, sql)),

@@ -73,7 +73,9 @@ def _best(found: Iterable[Candidate | None]) -> Iterator[Candidate]:
 
 
 def _column(left: Side, right: Side, table: str, old: str, new: str) -> Candidate | None:
-    before, after = left.schema.tables[table], right.schema.tables[table]
+    before, after = left.schema.table(table), right.schema.table(table)
+    if before is None or after is None:
+        return None
     one, two = before.column(old), after.column(new)
     if one is None or two is None or _plain(before, one).type != _plain(after, two).type:
         return None
@@ -82,7 +84,7 @@ def _column(left: Side, right: Side, table: str, old: str, new: str) -> Candidat
         evidence = [f"same definition, {one.type}"]
     if _neighbours(before, old, after) == _neighbours(after, new, before):
         evidence.append("same place among the columns")
-    told, same = _values(left, right, (table, (old,)), (table, (new,)), (one,))
+    told, same = _values(left, right, (before.name, (old,)), (after.name, (new,)), (one,))
     if same is False or (same is None and len(evidence) < 2):
         return None  # other values, or nothing but a type that half the columns have
     evidence += told

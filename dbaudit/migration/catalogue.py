@@ -139,7 +139,8 @@ def reference(service: str, at: Release) -> Schema | None:
     path = packs.find(service, f"schema/{at}.sql")
     if path is None:
         return None
-    return replace(read_script(path.read_text(encoding="utf-8")), name=service)
+    # The services ask for their tables by these names, in this case.
+    return replace(read_script(path.read_text(encoding="utf-8")), name=service, lower_case_table_names=0)
 
 
 def reference_at(service: str, versions: Mapping[str, int]) -> Schema | None:

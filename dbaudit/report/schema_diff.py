@@ -169,6 +169,8 @@ def _difference(judged: Judged) -> Text:
     if each.change is Change.CHANGED:
         values = f"{_short(each.left)} -> {_short(each.right)}"
         text.append(f"{': ' if name else ''}{each.attribute} {values}")
+    elif each.change is Change.RENAMED:
+        text.append(sentence(each))
     else:
         text.append(_whole(each, bool(name)))
     if judged.judgement is not None:

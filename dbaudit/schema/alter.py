@@ -13,6 +13,7 @@ from dbaudit.schema.canon import canonical, canonical_table
 from dbaudit.schema.canon._charsets import default_collation
 from dbaudit.schema.explicit import explicit_table
 from dbaudit.schema.model import ForeignKey, Schema, Table
+from dbaudit.schema.pairing import case_pairs, respelled
 from dbaudit.schema.render import (
     render_event,
     render_foreign_key,
@@ -35,6 +36,8 @@ class _Plan:
     """The two schemas, raw and canonical, and the tables that are changed."""
 
     def __init__(self, left: Schema, right: Schema) -> None:
+        self._renamed = dict(case_pairs(left, right)) if left.lower_case_table_names in (None, 0) else {}
+        left = replace(respelled(left, dict(case_pairs(left, right))), views=left.views)
         self._left, self._right = left, right
         self._old, self._new = canonical(left), canonical(right)
         self._changes = {
@@ -51,6 +54,8 @@ class _Plan:
         yield from self._database()
         yield from self._others_dropped()
         dropped, added = self._foreign_keys()
+        for old, new in self._renamed.items():
+            yield Statement(f"RENAME TABLE {name(old)} TO {name(new)}")
         yield from dropped
         for key in sorted(self._right.tables.keys() - self._left.tables.keys()):
             table = explicit_table(replace(self._right.tables[key], foreign_keys=()))

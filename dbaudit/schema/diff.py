@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from dbaudit.schema.canon import canonical
-from dbaudit.schema.difference import NOT_COMPARED, Change, Difference, Kind
+from dbaudit.schema.difference import MATTERS, NOT_COMPARED, Change, Difference, Kind
 from dbaudit.schema.model import Schema
+from dbaudit.schema.pairing import case_matters, case_pairs, respelled
 from dbaudit.schema.render import render_table
 from dbaudit.schema.table_diff import attributes, diff_tables, whole
 
@@ -39,6 +40,8 @@ def differences(left: Schema, right: Schema) -> Iterator[Difference]:
     """The differences between two schemas as they are spelled."""
     if left.charset is not None and right.charset is not None:
         yield from attributes(Kind.DATABASE, None, "", ("charset", "collation"), left, right)
+    left, right, renamed = _paired(left, right)
+    yield from renamed
     for name in sorted({*left.tables, *right.tables}):
         old, new = left.tables.get(name), right.tables.get(name)
         if old is None or new is None:
@@ -49,6 +52,21 @@ def differences(left: Schema, right: Schema) -> Iterator[Difference]:
     yield from _others(Kind.TRIGGER, left.triggers, right.triggers)
     yield from _others(Kind.ROUTINE, left.routines, right.routines)
     yield from _others(Kind.EVENT, left.events, right.events)
+
+
+def _paired(left: Schema, right: Schema) -> tuple[Schema, Schema, list[Difference]]:
+    """Both schemas with one spelling for tables that only their case tells apart, and what is told of those."""
+    pairs = case_pairs(left, right)
+    if not pairs:
+        return left, right, []
+    matters = MATTERS if case_matters(left, right) else ""
+    one = {pair: min(pair) for pair in pairs}
+    renamed = [Difference(Change.RENAMED, Kind.TABLE, name, old, matters, old, new) for (old, new), name in one.items()]
+    return (
+        respelled(left, {old: name for (old, _), name in one.items()}),
+        respelled(right, {new: name for (_, new), name in one.items()}),
+        renamed,
+    )
 
 
 def _others(kind: Kind, left: Mapping[str, object], right: Mapping[str, object]) -> Iterator[Difference]:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+# The attribute of a renamed table whose other case is another table to the servers.
+MATTERS = "case"
+
 
 class Change(StrEnum):
     """What became of an object from left to right. Renamed and reordered things do the same as before."""
@@ -51,7 +54,7 @@ class Difference:
     @property
     def harmless(self) -> bool:
         """Whether both sides hold and refuse the same rows: only a name or an order is another."""
-        return self.change in (Change.RENAMED, Change.REORDERED)
+        return self.change in (Change.RENAMED, Change.REORDERED) and self.attribute != MATTERS
 
     def reversed(self) -> Difference:
         """The same difference seen from the other side."""
@@ -63,6 +66,7 @@ class Difference:
 # Fields of the model that are not compared as such, and why. A test holds every other field to being seen.
 NOT_COMPARED = {
     "Schema.name": "says where the schema was read, not what it is",
+    "Schema.lower_case_table_names": "says how the server takes names; tables are paired by it",
     "Table.name": "tables are paired by it",
     "Column.name": "columns are paired by it",
     "View.name": "views are paired by it",

@@ -197,7 +197,9 @@ class Event:
 class Schema:
     """All objects of one database.
 
-    `charset` and `collation` are the database's defaults, None where not known.
+    `charset` and `collation` are the database's defaults, None where not known; `lower_case_table_names` is what the
+    server does with names of tables (0 keeps them, 1 stores them in lower case, 2 compares them so), None where not
+    known.
     """
 
     name: str | None = None
@@ -208,3 +210,11 @@ class Schema:
     triggers: Mapping[str, Trigger] = field(default_factory=dict)
     routines: Mapping[str, Routine] = field(default_factory=dict)
     events: Mapping[str, Event] = field(default_factory=dict)
+    lower_case_table_names: int | None = None
+
+    def table(self, name: str) -> Table | None:
+        """The table of that name, or else the one that only its case tells apart from it."""
+        if name in self.tables:
+            return self.tables[name]
+        found = [each for each in self.tables.values() if each.name.lower() == name.lower()]
+        return found[0] if len(found) == 1 else None

@@ -6,7 +6,7 @@ What a dump is and where its statements lie is not known here: callers pass the 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
 from dbaudit.schema.definition import read_table
@@ -98,6 +98,7 @@ class LiveText:
     triggers: Mapping[str, str | None]
     routines: Mapping[str, str | None]
     events: Mapping[str, str | None]
+    lower_case_table_names: int | None = None
 
 
 def read_live(connection: Connection, database: str) -> Schema:
@@ -108,7 +109,8 @@ def read_live(connection: Connection, database: str) -> Schema:
         return [sql for sql in statements.values() if sql is not None]
 
     others = Definitions(known(text.views), known(text.triggers), known(text.routines), known(text.events))
-    return read_schema(database, text.charset, text.collation, known(text.tables), others)
+    schema = read_schema(database, text.charset, text.collation, known(text.tables), others)
+    return replace(schema, lower_case_table_names=text.lower_case_table_names)
 
 
 def fetch(connection: Connection, database: str) -> LiveText:
@@ -130,6 +132,8 @@ def _fetch(cursor: Cursor, database: str) -> LiveText:
         (database,),
     )
     charset, collation = cursor.fetchone() or (None, None)
+    cursor.execute("SELECT @@GLOBAL.lower_case_table_names")
+    folding = int(cursor.fetchone()[0])
     cursor.execute(f"SHOW FULL TABLES FROM {quoted(database)}")
     kinds: Mapping[str, str] = dict(cursor.fetchall())
     views = sorted(each for each, kind in kinds.items() if kind == "VIEW")
@@ -148,6 +152,7 @@ def _fetch(cursor: Cursor, database: str) -> LiveText:
         },
         events={each: _show(cursor, "EVENT", each, 3) for each in _names(cursor, "EVENT", database)},
         tables={table: _show(cursor, "TABLE", table, 1) for table in tables},
+        lower_case_table_names=folding,
     )
 
 
