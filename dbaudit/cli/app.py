@@ -12,7 +12,7 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 from dbaudit import __version__
-from dbaudit.cli import catalogue, checks, diff, dry_run, ec2, inspect, manifest, server, snapshot, verify
+from dbaudit.cli import catalogue, checks, diff, dry_run, ec2, flavors, inspect, manifest, server, snapshot, verify
 from dbaudit.errors import DbauditError, Exit
 
 EPILOG = (
@@ -38,6 +38,7 @@ app.command("verify", epilog=EPILOG)(verify.command)
 app.add_typer(catalogue.app, name="catalogue")
 app.add_typer(checks.app, name="checks")
 app.add_typer(ec2.app, name="ec2")
+app.add_typer(flavors.app, name="flavors")
 app.add_typer(server.app, name="server")
 
 

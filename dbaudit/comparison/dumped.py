@@ -15,6 +15,7 @@ from dbaudit.comparison.lenient import Lenient
 from dbaudit.comparison.side import Fault, Place, Side
 from dbaudit.dump.catalog import Catalog
 from dbaudit.dump.entries import DatabaseEntry, Definition, DumpIndex
+from dbaudit.dump.index import instant
 from dbaudit.dump.rows import read_rows
 from dbaudit.dump.source import DamagedArchive, Dump, make_part
 from dbaudit.dump.statements import Comment, Depth, Kind, Reader, Statement
@@ -88,6 +89,7 @@ class _Pass:
         return DumpIndex(
             self.dump, "mydumper" if metadata else header.tool, header.client, header.server, header.charset, None,
             not defect, self.catalog.last_whole, self.size, self.catalog.entries(False), defect, tuple(self.starts),
+            *instant(metadata, header),
         )  # fmt: skip
 
     def _read(self, reader: Reader) -> None:

@@ -85,6 +85,8 @@ class DumpIndex:
     databases: tuple[DatabaseEntry, ...]
     defect: str = ""
     starts: tuple[int, ...] = (0,)  # offset of each part of the dump
+    at: str | None = None  # when mysqldump ended or mydumper began, by the clock of its host
+    one_instant: bool = False  # it says its place in the binary log: it was taken in one transaction, or under locks
 
     def database(self, name: str | None) -> DatabaseEntry:
         """The database called `name`; for None the only one. UsageError lists the choices."""

@@ -10,7 +10,8 @@ _TOOL = re.compile(rb"--\s+(MySQL|MariaDB) dump\s+(?:[\d.]+-(\d[^\s,]*)|[\d.]+\s
 _SERVER = re.compile(rb"--\s+Server version[\s:]+(\S+)", re.I)
 _HOST = re.compile(rb"--\s+Host:[^\n]*?Database:[ \t]+([^\r\n]+)", re.I)
 _CURRENT = re.compile(rb"--\s+Current Database:\s+`((?:[^`]|``)+)`", re.I)
-_DONE = re.compile(rb"--\s+Dump completed", re.I)
+_DONE = re.compile(rb"--\s+Dump completed(?:\s+on\s+(\d{4}-\d\d-\d\d)\s+(\d\d?):(\d\d:\d\d))?", re.I)
+_POSITION = re.compile(rb"--\s+Position to start replication|(?:--\s+)?CHANGE (?:MASTER|REPLICATION SOURCE) TO", re.I)
 _NAMES = re.compile(rb"SET\s+NAMES\s+'?(\w+)", re.I)
 _GTID = re.compile(rb"SET\s+(?:@@GLOBAL\.GTID_PURGED|GLOBAL\s+gtid_slave_pos)\s*=\s*(?:'\+'\s*)?'([^']*)'", re.I)
 _KEPT = re.compile(rb"SET\s+@OLD_SQL_NOTES\s*=\s*@@", re.I)
@@ -28,6 +29,8 @@ class Header:
         self.gtid: str | None = None
         self.host_database: str | None = None
         self.current: str | None = None
+        self.at: str | None = None  # when it was written to its end, by the clock of the host that wrote it
+        self.positioned = False  # it says its place in the binary log, so it was taken at one instant
         self._open = False  # a dump has begun whose writer would tell its end
         self._commented = False
         self._cut_before = False
@@ -46,8 +49,11 @@ class Header:
             self.host_database = text(found[1]).strip() or None
         elif found := _CURRENT.match(data):
             self.current = text(found[1]).replace("``", "`")
-        elif _DONE.match(data):
+        elif found := _DONE.match(data):
             self._open = False
+            self.at = f"{text(found[1])} {text(found[2]).zfill(2)}:{text(found[3])}" if found[1] else self.at
+        elif _POSITION.match(data):
+            self.positioned = True
         elif found := _GTID.search(data):
             self.gtid = text(found[1])
 

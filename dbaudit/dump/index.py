@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dbaudit.dump.catalog import Catalog
 from dbaudit.dump.entries import DatabaseEntry, Definition, DumpIndex, TableEntry, require_complete
+from dbaudit.dump.headers import Header
 from dbaudit.dump.source import DamagedArchive, Dump, Metadata, Part, what_dumps_are
 from dbaudit.dump.statements import Comment, Depth, Reader, Statement
 from dbaudit.errors import DbauditError
@@ -88,8 +89,15 @@ class _Pass:
         return DumpIndex(
             self._dump, "mydumper" if metadata else header.tool, header.client, header.server, header.charset,
             metadata.gtid if metadata else header.gtid, not defect, catalog.last_whole, self._size, databases, defect,
-            tuple(self._starts),
+            tuple(self._starts), *instant(metadata, header),
         )  # fmt: skip
+
+
+def instant(metadata: Metadata | None, header: Header) -> tuple[str | None, bool]:
+    """When a dump was taken, and whether it tells that this was one instant."""
+    if metadata is not None:
+        return metadata.started, True  # mydumper's threads share one snapshot
+    return header.at, header.positioned or header.gtid is not None
 
 
 def _unlike(databases: tuple[DatabaseEntry, ...], metadata: Metadata) -> str:

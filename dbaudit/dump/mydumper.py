@@ -24,6 +24,7 @@ _SCHEMA = re.compile(r"(?P<db>[^.]+)\.(?P<table>.+)-schema\.sql" + _PACKED)
 _DATA = re.compile(r"(?P<db>[^.]+)\.(?P<table>.+?)(?P<chunk>(?:\.\d+)*)\.sql" + _PACKED)
 _ROW_FILES = re.compile(r".+\.(?:dat|csv|json)" + _PACKED)
 _SECTION = re.compile(r"\[`(?P<db>(?:[^`]|``)+)`\.`(?P<table>(?:[^`]|``)+)`\]\s*\Z")
+_STARTED = re.compile(r"#?\s*Started dump at:\s*(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)")
 _ROWS = re.compile(r"rows\s*=\s*(\d+)\s*\Z")
 _GTID = re.compile(r"#?\s*(?:GTID|executed_gtid_set|gtid_slave_pos)\s*[:=]\s*\"?([^\"]*)\"?\s*\Z", re.I)
 _CREATED = re.compile(
@@ -112,9 +113,11 @@ def _metadata(path: Path | None) -> Metadata:
     if path is None:
         return Metadata(False, None, {})
     gtid, rows, section = None, {}, None
-    finished = False
+    finished, started = False, None
     for line in path.read_text("utf-8", "surrogateescape").splitlines():
         finished |= line.lstrip("# ").startswith("Finished dump at")
+        if match := _STARTED.match(line):
+            started = match[1]
         if line.startswith("["):
             match = _SECTION.match(line)
             section = (match["db"].replace("``", "`"), match["table"].replace("``", "`")) if match else None
@@ -122,4 +125,4 @@ def _metadata(path: Path | None) -> Metadata:
             rows[section] = int(match[1])
         elif match := _GTID.match(line.strip()):
             gtid = match[1].strip() or gtid
-    return Metadata(finished and path.name == "metadata", gtid, rows)
+    return Metadata(finished and path.name == "metadata", gtid, rows, started)

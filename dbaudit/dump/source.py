@@ -60,6 +60,7 @@ class Metadata:
     finished: bool
     gtid: str | None
     rows: Mapping[tuple[str, str], int]
+    started: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,168 @@
+"""The rows of one of several databases that are looked at together, and the instant that they stand for.
+
+A live database is read in one consistent snapshot of one connection, a dump from its file; both give text or None.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import pymysql
+
+from dbaudit.comparison.dumped import DumpData
+from dbaudit.comparison.live import LiveData
+from dbaudit.comparison.side import Side
+from dbaudit.errors import DbauditError
+from dbaudit.schema.text import name as quoted
+
+if TYPE_CHECKING:
+    from dbaudit.server.server import Connection
+
+Row = tuple[str | None, ...]
+KEYS_AT_ONCE = 500  # values in one IN (...): far below the least max_allowed_packet (1 MB) even for 255 characters
+
+
+@dataclass(frozen=True, slots=True)
+class Instant:
+    """When a database was as it was read, in UTC; None where nothing tells.
+
+    `certain` is False for a dump that does not say that it was taken in one transaction.
+    """
+
+    at: datetime | None
+    certain: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Only:
+    """Restricts reading to rows whose `column` holds one of `keys`."""
+
+    column: str
+    keys: frozenset[str] = field(repr=False)
+
+
+class Source(Protocol):
+    """One database, opened."""
+
+    @property
+    def instant(self) -> Instant:
+        """When it was so."""
+
+    @property
+    def tables(self) -> Mapping[str, frozenset[str]]:
+        """The columns of each table."""
+
+    def rows(self, table: str, columns: Sequence[str], only: Only | None = None) -> Iterator[Row]:
+        """These columns of each row, in any order; a column that the table lacks is None, no table has no rows."""
+
+
+@contextlib.contextmanager
+def opened(side: Side) -> Iterator[Source]:
+    """The rows behind a side. Raises DbauditError for one that has none, or a server that refuses."""
+    tables = {name: frozenset(column.name for column in table.columns) for name, table in side.schema.tables.items()}
+    if isinstance(side.data, LiveData):
+        with side.data.connected() as connection, _snapshot(connection) as at:
+            yield _Live(connection, tables, Instant(at))
+    elif isinstance(side.data, DumpData):
+        yield _Dumped(side.data, tables, _dumped_at(side.data))
+    else:
+        raise DbauditError(f"{side.label} holds no rows", "name a dump or a live database")
+
+
+def labels(sides: Sequence[Side]) -> tuple[str, ...]:
+    """A name for each database, all different: its schema's where that tells them apart, else with its operand's."""
+    names = [side.schema.name or Path(side.operand).name for side in sides]
+    return tuple(
+        name if names.count(name) == 1 else f"{name} of {side.operand}"
+        for name, side in zip(names, sides, strict=True)
+    )  # fmt: skip
+
+
+def is_live(side: Side) -> bool:
+    """Whether the rows may have changed when one looks again."""
+    return isinstance(side.data, LiveData)
+
+
+@dataclass(frozen=True)
+class _Dumped:
+    data: DumpData
+    tables: Mapping[str, frozenset[str]]
+    instant: Instant
+
+    def rows(self, table: str, columns: Sequence[str], only: Only | None = None) -> Iterator[Row]:
+        wanted = (*columns, only.column) if only else tuple(columns)
+        for values in self.data.values(table, wanted):
+            row = tuple(map(text, values))
+            if only is None:
+                yield row
+            elif row[-1] in only.keys:
+                yield row[:-1]
+
+
+@dataclass(frozen=True)
+class _Live:
+    connection: Connection
+    tables: Mapping[str, frozenset[str]]
+    instant: Instant
+
+    def rows(self, table: str, columns: Sequence[str], only: Only | None = None) -> Iterator[Row]:
+        known = self.tables.get(table)
+        if known is None:
+            return
+        names = ", ".join(quoted(column) if column in known else "NULL" for column in columns)
+        sql = f"SELECT {names} FROM {quoted(table)}"
+        if only is None:
+            yield from self._read(sql, ())
+            return
+        keys = sorted(only.keys)
+        for start in range(0, len(keys), KEYS_AT_ONCE):
+            part = keys[start : start + KEYS_AT_ONCE]
+            marks = ", ".join(["%s"] * len(part))
+            yield from self._read(f"{sql} WHERE {quoted(only.column)} IN ({marks})", part)
+
+    def _read(self, sql: str, keys: Sequence[str]) -> Iterator[Row]:
+        with self.connection.cursor(pymysql.cursors.SSCursor) as cursor:
+            cursor.execute(sql, tuple(keys) or None)
+            for row in cursor:
+                yield tuple(map(text, row))
+
+
+@contextlib.contextmanager
+def _snapshot(connection: Connection) -> Iterator[datetime]:
+    """A transaction that sees one instant, which it gives, in UTC and by the server's clock."""
+    connection.decoders = {}  # text as the server writes it, as in a dump
+    with connection.cursor() as cursor:
+        cursor.execute("SET SESSION time_zone = '+00:00'")
+        cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        cursor.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT")
+        cursor.execute("SELECT CAST(UTC_TIMESTAMP() AS CHAR)")
+        row = cursor.fetchone() or ("",)
+        at = datetime.fromisoformat(str(text(row[0]))).replace(tzinfo=UTC)
+        try:
+            yield at
+        finally:
+            with contextlib.suppress(pymysql.MySQLError):
+                cursor.execute("ROLLBACK")
+
+
+def _dumped_at(data: DumpData) -> Instant:
+    """The date of a dump is one of its host's clock; it is taken for UTC, which hosts of services keep."""
+    at = data.index.at
+    return Instant(datetime.fromisoformat(at).replace(tzinfo=UTC) if at else None, data.index.one_instant)
+
+
+def text(value: object) -> str | None:
+    """A value as text that can be stored anywhere; bytes that are not UTF-8 are spelled with backslashes."""
+    if value is None:
+        return None
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "backslashreplace")
+    written = str(value)
+    if written.isascii():
+        return written
+    return written.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

@@ -1,0 +1,74 @@
+"""`dbaudit flavors`: flavors of nova's top database and its cells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dbaudit.cli import operands, options
+
+if TYPE_CHECKING:
+    from dbaudit.comparison.side import Side
+    from dbaudit.flavors.check import Looking
+
+app = typer.Typer(help="Flavors that agree in nova's top database and all its cells.", no_args_is_help=True)
+
+Top = Annotated[str, typer.Argument(metavar="TOP", help="The top (API) database: a dump, a URL, a configuration file.")]
+Cells = Annotated[list[str], typer.Argument(metavar="CELL...", help="The databases of the cells, each the same way.")]
+Jobs = Annotated[int | None, typer.Option("--jobs", metavar="N", min=1, help="Databases at once. Default: processors.")]
+Again = Annotated[
+    float | None,
+    typer.Option(
+        "--look-again", metavar="SECONDS", min=0, help="When a live comparison looks at suspects again. Default: 30."
+    ),
+]
+
+
+@app.command("check")
+def check(
+    top: Top,
+    cells: Cells,
+    database: operands.Database = None,
+    jobs: Jobs = None,
+    look_again: Again = None,
+    defaults_file: operands.DefaultsFile = None,
+    ask_password: operands.AskPassword = False,
+    format: options.Format = None,
+    output: options.Output = None,
+    quiet: options.Quiet = False,
+) -> int:
+    """Find where the flavors of top and cells do not agree, in definitions and inside instances. Reads only."""
+    from dbaudit.cli import places
+    from dbaudit.flavors.check import check as checked
+    from dbaudit.report.write import destinations, write
+
+    where = destinations(format or [], output)
+    with looking((top, *cells), database, jobs, look_again, defaults_file, ask_password, quiet) as (sides, look):
+        result = checked(sides, look)
+    write(result, where, width=places.width(), colour=places.colour())
+    return result.exit
+
+
+@contextmanager
+def looking(
+    wanted: tuple[str, ...], database: list[str] | None, jobs: int | None, again: float | None,
+    defaults_file: Path | None, ask_password: bool, quiet: bool,
+) -> Iterator[tuple[tuple[Side, ...], Looking]]:  # fmt: skip
+    """The databases that are named, and how to look at them; a folder for files goes when the block ends."""
+    from dbaudit.cells.instant import SECOND_LOOK
+    from dbaudit.cli import places
+    from dbaudit.dryrun.scratch import scratch
+    from dbaudit.flavors.check import Looking
+    from dbaudit.report.progress import drawn
+
+    seconds = SECOND_LOOK if again is None else again
+    with (
+        operands.read(wanted, database or [], defaults_file, ask_password, quiet) as sides,
+        scratch(places.places()) as folder,
+        drawn(quiet=quiet) as watch,
+    ):
+        yield sides, Looking(folder, jobs or places.processors(), seconds, watch)

@@ -1,0 +1,76 @@
+"""Faults as findings: one a flavor, one a database and kind for instances; what is in flight apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+
+from dbaudit.cells.instant import Horizon
+from dbaudit.finding import Effect, Finding, Severity, step
+from dbaudit.flavors.fault import KINDS, Fault, Kind
+
+# Liberty's script that refuses to run while flavors stand in system metadata.
+LIBERTY = 291
+
+
+def findings(faults: Iterable[Fault], horizon: Horizon) -> tuple[Finding, ...]:
+    """The findings, in the order of the kinds, then of the databases. `keys` are never cut."""
+    order = {kind: number for number, kind in enumerate(KINDS)}
+    unique = {fault.identity: fault for fault in faults}
+    ordered = sorted(unique.values(), key=lambda fault: (order[fault.kind], fault.database, *_part(fault), fault.key))
+    found: list[Finding] = []
+    for _, group in groupby(ordered, key=lambda fault: (fault.kind, fault.database, *_part(fault))):
+        same = list(group)
+        drift = [fault for fault in same if not horizon.passed_by(fault.newest)]
+        flight = [fault for fault in same if horizon.passed_by(fault.newest)]
+        found += _findings(drift, flight)
+    return tuple(found)
+
+
+def _part(fault: Fault) -> tuple[str, str]:
+    """What else tells apart findings of a kind in a database: the cause for instances, the flavor otherwise."""
+    return (fault.group, "") if KINDS[fault.kind].many else (fault.key, fault.group)
+
+
+def _findings(drift: list[Fault], flight: list[Fault]) -> Iterator[Finding]:
+    if drift:
+        yield _finding(drift)
+    if flight:
+        yield _in_flight(_finding(flight))
+
+
+def _finding(faults: list[Fault]) -> Finding:
+    first = faults[0]
+    kind = KINDS[first.kind]
+    facts = {"database": first.database, **(_instances(faults) if kind.many else first.facts)}
+    keys = tuple(fault.key for fault in faults if fault.key)
+    count = len(faults) if kind.many else int(first.facts.get("instances") or 1) if not keys else 1
+    return Finding(
+        first.kind, kind.severity, kind.effect, kind.object, _sentence(kind, first, len(faults)),
+        step("nova", LIBERTY) if kind.effect is Effect.BLOCKS else None, count=count, keys=keys, facts=facts,
+        remedy=kind.remedy,
+    )  # fmt: skip
+
+
+def _instances(faults: list[Fault]) -> dict[str, object]:
+    found: dict[str, object] = {"instances": {fault.key: dict(fault.facts) for fault in faults if fault.facts}}
+    return {**found, "cause": faults[0].group} if faults[0].group else found
+
+
+def _sentence(kind: Kind, fault: Fault, count: int) -> str:
+    own = {"database": fault.database, "key": fault.key, "group": fault.group}
+    facts = {**own, **fault.facts} if not kind.many else {**fault.facts, **own, "count": f"{count:,}"}
+    said = kind.sentence.format(**facts)
+    if count == 1:
+        said = said.replace("1 live instances ", "1 live instance ").replace("1 instances ", "1 instance ")
+    return said
+
+
+def _in_flight(finding: Finding) -> Finding:
+    """The same, of what changed so lately that a message may be under way."""
+    return Finding(
+        finding.check, Severity.NOTE, Effect.ADVICE, finding.object,
+        f"in flight, not drift: {finding.message}; the rows changed so shortly before one of the databases was read "
+        "that the other may not have heard of it", count=finding.count, keys=finding.keys,
+        facts={**finding.facts, "in_flight": True}, remedy="look again later",
+    )  # fmt: skip
