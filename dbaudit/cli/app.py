@@ -12,7 +12,20 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 from dbaudit import __version__
-from dbaudit.cli import catalogue, checks, diff, dry_run, ec2, flavors, inspect, manifest, server, snapshot, verify
+from dbaudit.cli import (
+    catalogue,
+    checks,
+    diff,
+    dry_run,
+    ec2,
+    flavors,
+    inspect,
+    manifest,
+    server,
+    snapshot,
+    tokens,
+    verify,
+)
 from dbaudit.errors import DbauditError, Exit
 
 EPILOG = (
@@ -40,6 +53,7 @@ app.add_typer(checks.app, name="checks")
 app.add_typer(ec2.app, name="ec2")
 app.add_typer(flavors.app, name="flavors")
 app.add_typer(server.app, name="server")
+app.add_typer(tokens.app, name="tokens")
 
 
 def _version(wanted: bool) -> None:

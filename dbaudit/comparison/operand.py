@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from sqlalchemy import URL
+
 from dbaudit import packs
 from dbaudit.comparison.dumped import open_folder, read_dump
-from dbaudit.comparison.live import Credentials, read_live_side
+from dbaudit.comparison.live import Credentials, complete, parse, read_live_side
 from dbaudit.comparison.side import Side
 from dbaudit.dump.source import Dump, open_dump
 from dbaudit.errors import DbauditError, UsageError
@@ -83,8 +85,8 @@ def _is_configuration(path: Path) -> bool:
     return _OPTION.match(first) is not None
 
 
-def _connection(path: Path) -> str:
-    """The URL in a configuration file of oslo.config's form."""
+def read_configuration(path: Path) -> configparser.RawConfigParser:
+    """A configuration file of oslo.config's form. Raises DbauditError where it cannot be read as one."""
     parser = configparser.RawConfigParser(
         strict=False, allow_no_value=True, default_section="", comment_prefixes=("#", ";"), delimiters=("=", ":")
     )
@@ -93,6 +95,29 @@ def _connection(path: Path) -> str:
         parser.read_string(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, configparser.Error) as error:
         raise DbauditError(f"{path} cannot be read as a configuration file: {type(error).__name__}") from None
+    return parser
+
+
+def live_url(operand: str, database: str | None, credentials: Credentials) -> URL:
+    """The complete URL, password included, of a live database named by a URL or a service's configuration file.
+
+    Raises UsageError where the operand is neither, or names no database.
+    """
+    path = Path(operand)
+    if "://" not in operand and not (path.is_file() and _is_configuration(path)):
+        raise UsageError(f"{operand} is no live database", "give a URL or a service's configuration file")
+    url = complete(parse(operand if "://" in operand else _connection(path)), credentials)
+    if database or url.database:
+        return url.set(database=database or url.database)
+    raise UsageError(
+        f"{url.render_as_string(hide_password=True)} names no database",
+        "write it behind the host: mysql+pymysql://user@host/nova",
+    )
+
+
+def _connection(path: Path) -> str:
+    """The URL in a configuration file of oslo.config's form."""
+    parser = read_configuration(path)
     for section, option in _CONNECTIONS:
         if parser.has_option(section, option) and (value := parser.get(section, option)):
             return _substituted(value.strip().strip("'\""), parser)

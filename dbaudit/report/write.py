@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from dbaudit.errors import DbauditError, UsageError
 from dbaudit.report import json, text
@@ -42,13 +43,25 @@ def _destination(spec: str) -> Destination:
     return Destination(name, Path(path) if path else None)
 
 
-def write(result: Result, where: Sequence[Destination], *, width: int | None, colour: bool) -> None:
-    """Write the result to each destination; colours and the terminal's width only for text on standard output."""
+class Form(Protocol):
+    """A text report."""
+
+    def __call__(self, result: Result, *, width: int | None = None, colour: bool = False) -> str:
+        """The result as text."""
+
+
+def write(
+    result: Result, where: Sequence[Destination], *, width: int | None, colour: bool, form: Form = text.render
+) -> None:
+    """Write the result to each destination; colours and the terminal's width only for text on standard output.
+
+    `form` is the text report of a command that has one of its own.
+    """
     for each in where:
         if each.path is not None:
-            _save(each.path, FORMATS[each.format](result))
+            _save(each.path, form(result) if each.format == "text" else FORMATS[each.format](result))
         elif each.format == "text":
-            sys.stdout.write(text.render(result, width=width, colour=colour))
+            sys.stdout.write(form(result, width=width, colour=colour))
         else:
             sys.stdout.write(FORMATS[each.format](result))
     sys.stdout.flush()

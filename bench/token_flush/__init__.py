@@ -1,0 +1,1 @@
+"""Parts of bench/tokens.py: durable servers, a table of tokens, the peers, and a writer that looks on."""

@@ -1,0 +1,98 @@
+"""What a flush tells: the plan or the deed as the envelope of every command, for people and for machines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dbaudit.finding import Verdict
+from dbaudit.result import DatabaseResult, Result
+from dbaudit.tokens.family import Family
+from dbaudit.tokens.flush import Done, Profile
+from dbaudit.tokens.opened import Opened
+from dbaudit.tokens.survey import Survey
+
+COMMAND = "tokens flush"
+# What stands first in a plan: a purge of millions of rows is not worth a second copy of them in the same server.
+NO_UNDO = (
+    "journal=none: what a flush deletes cannot be brought back by dbaudit undo; --archive FILE keeps the rows in a "
+    "file, --journal keeps them in the journal"
+)
+
+
+def planned(opened: Opened, surveys: Sequence[Survey]) -> Result:
+    """The plan."""
+    tables = [{**_table(each.family), **_counts(each)} for each in surveys]
+    return _result(opened, {"applied": False, "tables": tables})
+
+
+def flushed(opened: Opened, done: Sequence[Done], profile: Profile) -> Result:
+    """The deed, as far as it came."""
+    tables = [{**_table(each.survey.family), **_counts(each.survey), **_deed(each)} for each in done]
+    more = {"applied": True, "profile": profile.name, "tables": tables, "deleted": sum(d.tally.rows for d in done)}
+    return _result(opened, more)
+
+
+def _result(opened: Opened, flush: Mapping[str, Any]) -> Result:
+    cutoff, target = opened.cutoff, opened.target
+    head = {
+        "cutoff": cutoff.at.isoformat() + "Z",
+        "cutoff_is": cutoff.why,
+        "settings": dict(opened.retention.said),
+        "journal": "none",
+        "undo": NO_UNDO,
+    }
+    release = None if opened.release is None else str(opened.release)
+    database = DatabaseResult(
+        target.database,
+        target.shown,
+        "keystone",
+        release,
+        server=target.version.short,
+        tables=len(opened.schema.tables),
+    )
+    return Result(
+        COMMAND,
+        Verdict.WARNINGS if opened.skipped else Verdict.CLEAN,
+        databases=(database,),
+        skipped=opened.skipped,
+        extra={"flush": {**head, **flush}},
+    )
+
+
+def _table(family: Family) -> dict[str, Any]:
+    return {
+        "table": family.table,
+        "dead_is": family.rule,
+        "note": family.note,
+        "children": [{"table": each.table, "why": each.why} for each in family.children],
+        "statement": f"DELETE FROM {family.name} WHERE <a range of the key> AND {family.dead}",
+    }
+
+
+def _counts(seen: Survey) -> dict[str, Any]:
+    return {
+        "rows": seen.rows,
+        "bytes": seen.bytes,
+        "dead": seen.dead,
+        "never_expires": seen.never,
+        "invalid_kept": seen.invalid,
+        "children_dead": dict(seen.children),
+        "way": str(seen.way),
+        "course": seen.course,
+    }
+
+
+def _deed(done: Done) -> dict[str, Any]:
+    tally = done.tally
+    return {
+        "deleted": tally.rows,
+        "children_deleted": dict(tally.children),
+        "never_expires": tally.never if done.survey.way == "primary key" else done.survey.never,
+        "read": tally.read,
+        "chunks": tally.chunks,
+        "retries": tally.retries,
+        "longest_chunk": round(tally.longest, 3),
+        "seconds": round(done.seconds, 3),
+        "complete": done.complete,
+    }
