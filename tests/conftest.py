@@ -1,8 +1,8 @@
 """What every test may ask for: servers to work on, schemas in them, and the corpus of real databases where it is.
 
-Each test that takes `server` (or `program`, for a private server of its own) runs on each server of the matrix; see
-`tests/matrix.py` for which, and for `DBAUDIT_TEST_SERVERS`. A test that is about some servers says so:
-`@pytest.mark.server("mysql>=9", "mariadb")`.
+Each test that takes `server` (or `program`, for a private server of its own, or `on`, for the options of a command)
+runs on each server of the matrix; see `tests/matrix.py` for which, and for `DBAUDIT_TEST_SERVERS`. A test that is
+about some servers says so: `@pytest.mark.server("mysql>=9", "mariadb")`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import re
 import shutil
 import tempfile
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -27,7 +28,7 @@ from tests import matrix
 
 CORPUS = Path(__file__).resolve().parents[2] / "shared" / "corpus"
 # Fixtures that stand for a server of the matrix.
-MATRIX = ("server", "program")
+MATRIX = ("server", "program", "on")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -45,7 +46,10 @@ def ranges_of(node: pytest.Item | pytest.Function) -> tuple[str, ...]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """For `make soak`: `DBAUDIT_SOAK_EXAMPLES` times as many examples for every property test."""
+    """For `make soak` more examples of every property test; for a tree that is green already a part of the tests."""
+    if part := os.environ.get("DBAUDIT_TEST_PART"):
+        number, of = map(int, part.split("/"))
+        items[:] = [item for item in items if zlib.crc32(item.nodeid.encode()) % of == number - 1]
     factor = int(os.environ.get("DBAUDIT_SOAK_EXAMPLES", "1"))
     for item in items if factor > 1 else ():
         test = getattr(item, "obj", None)
@@ -81,6 +85,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
             terminalreporter.write_line(
                 f"!!! NOT TESTED ON {wish}, WHICH IS ABSENT: {verdict} !!!", red=True, bold=True
             )
+    if part := os.environ.get("DBAUDIT_TEST_PART"):
+        terminalreporter.write_line(f"!!! PART {part} OF THE TESTS: the others are not run again !!!", bold=True)
     if reason := os.environ.get("DBAUDIT_TEST_NO_ENGINE"):
         terminalreporter.write_line(f"!!! NO CONTAINERS WERE TESTED: {reason} !!!", red=True, bold=True)
     terminalreporter.write_line(f"wall time of the suite: {seconds:.0f} s on {os.cpu_count()} processors")

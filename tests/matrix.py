@@ -97,6 +97,12 @@ def engine_images() -> tuple[str, ...] | None:
         return None
 
 
+def unpacked(flavour: str, name: str) -> Path | None:
+    """A program that tests/images/build has unpacked for this flavour: `mysqld`, for MySQL 9 also `mysqldump`."""
+    path = cache() / "roots" / flavour.replace(":", "-") / "usr" / "libexec" / name
+    return path if path.exists() else None
+
+
 @functools.cache
 def program(wish: str) -> Path | None:
     """A server program of this machine that is what the wish says: installed, or unpacked by tests/images/build."""
@@ -106,8 +112,8 @@ def program(wish: str) -> Path | None:
     found = _FLAVOUR.fullmatch(wish)
     if not found and wish != "private":
         return None
-    known = [cache() / "roots" / wish.replace(":", "-") / "usr" / "libexec" / "mysqld"]
-    for path_ in [*known, *binary.find(os.environ.get("PATH", ""))]:
+    own = unpacked(wish, "mysqld")
+    for path_ in [*([own] if own else []), *binary.find(os.environ.get("PATH", ""))]:
         try:
             version = binary.examine(path_, server_identity()).version
         except DbauditError:
@@ -156,6 +162,14 @@ def serve(wish: str, places: Places) -> Server:
     """Start the server of a wish. Raises AbsentError, or DbauditError where it is here and does not start."""
     asked, path = place(wish)
     return start(asked, places=places, needs=Needs(), binary=path)
+
+
+def reach(server: Server) -> list[str]:
+    """The words that bring a client program to a server."""
+    if server.socket:
+        return [f"--socket={server.socket}"]
+    assert server.address
+    return ["--protocol=tcp", f"--host={server.address[0]}", f"--port={server.address[1]}"]
 
 
 def account() -> list[tuple[str, str | None]]:

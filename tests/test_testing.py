@@ -99,6 +99,7 @@ def test_schemas_and_databases(clean: Path, server: Server, places: Places, tmp_
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
+@pytest.mark.server("mariadb")
 def test_an_unknown_database_is_no_pass(server: Server, places: Places, tmp_path: Path) -> None:
     dump = tmp_path / "shop.sql"
     dump.write_text("-- MySQL dump 10.13  Distrib 5.6.24\nCREATE TABLE `t` (\n  `a` int\n);\n-- Dump completed\n")

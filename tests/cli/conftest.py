@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from dbaudit.server.place import Places
+from tests import matrix
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = ROOT / "fixtures" / "dumps"
@@ -60,6 +61,16 @@ def dbaudit(environment: dict[str, str], tmp_path: Path) -> Dbaudit:
         return Ran(done.returncode, done.stdout.decode(), done.stderr.decode())
 
     return call
+
+
+@pytest.fixture
+def on(request: pytest.FixtureRequest) -> tuple[str, ...]:
+    """The options that make a command use one server of the matrix."""
+    try:
+        kind, path = matrix.place(request.param)
+    except matrix.AbsentError as error:
+        pytest.skip(str(error))
+    return ("--server", kind, "--server-binary", str(path)) if path else ("--server", kind)
 
 
 @pytest.fixture

@@ -23,8 +23,8 @@ def blocks(report: dict[str, object]) -> list[tuple[str, str]]:
     return [(each["step"], each["object"]) for each in findings if each["effect"] == "blocks"]
 
 
-def test_sample_keystone(dbaudit: Dbaudit, leftovers: Callable[[], list[str]]) -> None:
-    ran = dbaudit("dry-run", KEYSTONE, "--to", "havana", "--format", "json")
+def test_sample_keystone(dbaudit: Dbaudit, on: tuple[str, ...], leftovers: Callable[[], list[str]]) -> None:
+    ran = dbaudit("dry-run", KEYSTONE, "--to", "havana", "--format", "json", *on)
     assert ran.code == 2, ran.err
     report = ran.json
     assert report["verdict"] == "failed"
@@ -85,15 +85,14 @@ STEPS = {
 }
 
 
-def test_steps_are_run_and_confirm_what_was_predicted(dbaudit: Dbaudit, tmp_path: Path) -> None:
+def test_steps_are_run_and_confirm_what_was_predicted(dbaudit: Dbaudit, on: tuple[str, ...], tmp_path: Path) -> None:
     folder = tmp_path / "steps"
     folder.mkdir()
     for name, sql in STEPS.items():
         (folder / name).write_text(sql)
     kept = tmp_path / "kept"
-    ran = dbaudit(
-        "dry-run", CINDER, "--to", "havana", "--format", "json", "--runner", f"sql:{folder}", "--runner-output", kept
-    )
+    words = ("--format", "json", "--runner", f"sql:{folder}", "--runner-output", kept, *on)
+    ran = dbaudit("dry-run", CINDER, "--to", "havana", *words)
     assert ran.code == 2, ran.err
     report = ran.json
     assert report["basis"] == "rehearsed"
@@ -142,14 +141,14 @@ def test_a_failure_that_nobody_predicted_is_a_finding(dbaudit: Dbaudit, tmp_path
     assert unmet["confirmed"] is None
 
 
-def test_command_runner_through_the_command_line(dbaudit: Dbaudit, tmp_path: Path) -> None:
+def test_command_runner_through_the_command_line(dbaudit: Dbaudit, on: tuple[str, ...], tmp_path: Path) -> None:
     """A tool of the test's own, which reads its configuration file and steps one version at a time."""
     tool = tmp_path / "cinder-manage"
     tool.write_text(f"#!{sys.executable}\n{TOOL}")
     tool.chmod(0o755)
     ran = dbaudit(
         "dry-run", CINDER, "--to", "havana", "--format", "json",
-        "--runner", f"command:{tool} --config-file {{config}} db sync {{version}}",
+        "--runner", f"command:{tool} --config-file {{config}} db sync {{version}}", *on,
     )  # fmt: skip
     assert ran.code == 2, ran.err
     report = ran.json

@@ -18,6 +18,7 @@ from dbaudit.dump.restore import restore
 from dbaudit.dump.rows import read_rows
 from dbaudit.dump.source import open_dump
 from dbaudit.server.server import Server, quoted
+from tests import matrix
 
 CLIENTS = ("mariadb-dump", "mysqldump")
 OPTIONS = (
@@ -65,13 +66,10 @@ def dumped(client: str, server: Server, schema: str, options: list[str], path: P
     """The index of what the client writes."""
     with contextlib.closing(server.admin()) as connection:
         user, password = connection.user.decode(), connection.password.decode()
-    where = [f"--socket={server.socket}"] if server.socket else []
-    if not server.socket and server.address:
-        where = ["--protocol=tcp", f"--host={server.address[0]}", f"--port={server.address[1]}"]
     secret = path.with_suffix(".cnf")
     secret.write_text(f'[client]\nuser="{user}"\npassword="{password}"\n')
     databases = ["--databases", schema] if named else [schema]
-    command = [client, f"--defaults-file={secret}", *where, *options, *databases]
+    command = [client, f"--defaults-file={secret}", *matrix.reach(server), *options, *databases]
     result = subprocess.run(command, capture_output=True, check=False, timeout=60)
     if result.returncode:
         pytest.skip(f"{client} cannot dump this server: {result.stderr.decode()[-200:]}")

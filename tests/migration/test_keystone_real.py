@@ -123,6 +123,7 @@ def test_keystone_26_is_stepped_to_30_by_its_own_tool(keystone26: Path, keystone
     assert "Running upgrade e8725d6fa226 -> 742c857f1dfb" in expand.output.read_text()
 
 
+@pytest.mark.server("mariadb")
 def test_a_failing_phase_of_keystone_says_what_the_server_said(
     keystone26: Path, keystone30: Path, target: Target
 ) -> None:

@@ -23,6 +23,7 @@ from dbaudit.schema.model import Schema
 from dbaudit.schema.read import read_live, read_schema
 from dbaudit.schema.statement import Statement
 from dbaudit.server.server import Server
+from tests import matrix
 from tests.schema.mutations import NEWER, check, computed_column, event, mutants, routine, trigger, view
 
 SERVICES = ("keystone", "cinder", "nova", "glance")
@@ -126,7 +127,7 @@ def test_the_script_runs_in_the_client_and_so_does_its_way_back(server: Server, 
 
 def client(server: Server, database: str, sql: str) -> None:
     account = server._endpoint.admin
-    words = [str(CLIENT), "--no-defaults", f"--user={account.user}", f"--socket={server.socket}", database]
+    words = [str(CLIENT), "--no-defaults", f"--user={account.user}", *matrix.reach(server), database]
     done = subprocess.run(
         words, input=sql.encode(), env={"MYSQL_PWD": account.password}, capture_output=True, check=False
     )

@@ -25,6 +25,7 @@ from dbaudit.schema.difference import Change, Difference, Kind
 from dbaudit.schema.model import Schema
 from dbaudit.schema.read import read_live, read_schema
 from dbaudit.server.server import Server
+from tests import matrix
 from tests.schema.mutations import CHANGES, NEWER, mutants, no_column, no_table
 
 SERVICES = ("keystone", "cinder", "nova", "glance")
@@ -121,9 +122,11 @@ def test_consecutive_releases_differ_in_what_their_steps_did(corpus: Path, servi
 
 
 def clients(server: Server) -> Iterator[list[str]]:
-    """The client that writes dumps of this server: MariaDB's; MySQL's own is in none of the test images."""
-    names = ("mariadb-dump", "mysqldump") if server.version.vendor == "mariadb" else ()
-    yield from ([found] for name in names if (found := shutil.which(name)))
+    """The client that writes dumps of this server: MariaDB's, or the one of MySQL 9; none here reads MySQL 5.6."""
+    if server.version.vendor == "mariadb":
+        yield from ([found] for name in ("mariadb-dump", "mysqldump") if (found := shutil.which(name)))
+    elif server.version.at_least(mysql=(9,)) and (unpacked := matrix.unpacked("mysql:9", "mysqldump")):
+        yield [str(unpacked)]
 
 
 def dumped(server: Server, database: str, path: Path) -> None:
@@ -138,8 +141,7 @@ def dumped(server: Server, database: str, path: Path) -> None:
         "--routines",
         "--events",
         "--triggers",
-        *([f"--socket={server.socket}"] if server.socket else []),
-        *([f"--host={server.address[0]}", f"--port={server.address[1]}"] if server.address else []),
+        *matrix.reach(server),
     ]
     account = server._endpoint.admin
     done = subprocess.run(

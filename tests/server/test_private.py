@@ -130,6 +130,7 @@ def test_the_second_start_copies_a_template(empty_cache: Places, program: Path) 
         assert server.directory and (server.directory / "data" / "was-here").exists()
 
 
+@pytest.mark.server("mariadb")  # the same for each program, and MySQL 9 takes seconds for a new one
 def test_a_template_that_others_can_write_to_is_not_used(empty_cache: Places, program: Path) -> None:
     kept = recipe(program, empty_cache.cache).path
     start_private(program, empty_cache, Needs()).close()
@@ -146,6 +147,7 @@ def test_a_template_that_others_can_write_to_is_not_used(empty_cache: Places, pr
             assert server.directory and not (server.directory / "data" / "was-here").exists()
 
 
+@pytest.mark.server("mariadb")
 def test_a_broken_template_is_made_anew(empty_cache: Places, program: Path) -> None:
     kept = recipe(program, empty_cache.cache).path
     start_private(program, empty_cache, Needs()).close()
