@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from dbaudit.cli import operands, options
+from dbaudit.cli import plan as plan_options
 from dbaudit.dryrun.course import Manifests
 
 Runner = Annotated[
@@ -42,12 +43,24 @@ Manifest = Annotated[
         "before and after (ends).",
     ),
 ]
+Dump = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="DUMP",
+        help="A dump: .sql, plain or .gz, .xz, .bz2, .zst; a mydumper directory; - for standard input. "
+        "Without one, the plan: of --plan, or [plan] in ./dbaudit.toml.",
+    ),
+]
+To = Annotated[
+    str | None,
+    typer.Option("--to", metavar="RELEASE", help="The release to upgrade to, for example havana; a plan may name it."),
+]
 Workers = Annotated[int, typer.Option("--workers", min=1, max=64, help="Connections that restore rows.")]
 
 
 def command(
-    dump: options.Dump,
-    to: options.To,
+    dump: Dump = None,
+    to: To = None,
     database: options.Database = None,
     database_charset: Charset = None,
     server: options.Server = "auto",
@@ -63,6 +76,11 @@ def command(
     manifest: Manifest = Manifests.TOUCHED,
     allow_network: options.AllowNetwork = False,
     workers: Workers = 2,
+    plan: plan_options.File = None,
+    jobs: plan_options.Jobs = None,
+    executor: plan_options.Executor = None,
+    state: plan_options.State = None,
+    fresh: plan_options.Fresh = False,
     policy: options.Policy = None,
     pack: options.Pack = None,
     format: options.Format = None,
@@ -84,6 +102,19 @@ def command(
     where = destinations(format or [], output)
     for folder in pack or []:
         packs.add(folder)
+    if dump is None or plan is not None:
+        plan_options.require_alone(dump, {
+            "--runner": runner, "--runner-phases": runner_phases, "--runner-probe": runner_probe,
+            "--runner-output": runner_output, "--database": database, "--database-charset": database_charset,
+            "--server-binary": server_binary, "--step-timeout": step_timeout, "--allow-network": allow_network,
+            "--server": server != "auto", "--runner-venv": runner_venv, "--runner-env": runner_env,
+            "--manifest": manifest is not Manifests.TOUCHED,
+        })  # fmt: skip
+        asked = plan_options.Asked(to, jobs, executor, state, fresh, policy, tuple(pack or ()))
+        return plan_options.rehearse(plan, asked, where, quiet=quiet)
+    if to is None:
+        raise UsageError("--to is missing", "name the release to upgrade to: --to havana")
+    plan_options.require_plan(jobs=jobs, executor=executor, state=state, fresh=fresh)
     phases = tuple(name for name in (runner_phases or "").split(",") if name)
     kept = runner_output or places.runs()
     stepping = None

@@ -84,10 +84,12 @@ def credentials(defaults_file: Path | None, ask_password: bool) -> Credentials:
     return Credentials(read_option_file(file) if file else {}, password)
 
 
-def policy(path: Path | None) -> Policy:
-    """The site's own objects: those of `path`, else of dbaudit.toml in the working directory, else none."""
+def policy(path: Path | None, plan: Path | None = None) -> Policy:
+    """What the site says: in `path`, else in the plan's file where it does, else in ./dbaudit.toml, else nothing."""
     from dbaudit.comparison.policy import Policy, read_policy
 
+    if path is None and plan is not None and (said := read_policy(plan)) != Policy(source=said.source):
+        return said
     if path is None and not POLICY.is_file():
         return Policy()
     return read_policy(path or POLICY)

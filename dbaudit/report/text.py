@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
@@ -73,6 +74,8 @@ def _parts(result: Result) -> Iterator[RenderableType]:
             yield Padding(_finding(each), (0, 0, 0, 2))
     if result.steps:
         yield from _steps(result)
+    if "window" in result.extra:
+        yield from _window(result.extra["window"])
     if result.skipped:
         yield Text(f"\nNot checked ({len(result.skipped)})", style="bold")
         for skip in result.skipped:
@@ -96,7 +99,8 @@ def _database(database: DatabaseResult) -> Iterator[RenderableType]:
     version = ", ".join(f"{name} {number}" for name, number in database.version.items())
     what = f"{database.service} {database.release or 'of no known release'}" if database.service else "no known service"
     named = f", database {database.name}" if database.name else ""
-    yield _line(f"{database.operand}{named}: {what}" + (f" ({version})" if version else ""), "bold")
+    label = f"{database.label}  " if database.label else ""
+    yield _line(f"{label}{database.operand}{named}: {what}" + (f" ({version})" if version else ""), "bold")
     facts = [
         f"from MySQL or MariaDB {database.server}" if database.server else "server version not told",
         {True: "complete", False: "NOT COMPLETE", None: ""}[database.complete],
@@ -199,6 +203,23 @@ def _steps(result: Result) -> Iterator[RenderableType]:
         yield Padding(_line(f"... and {len(left) - len(shown):,} more, up to {left[-1].step}", "dim"), (0, 0, 0, 2))
 
 
+def _window(window: Mapping[str, Any]) -> Iterator[RenderableType]:
+    """How long the steps take, stage by stage; what is not known says why."""
+    yield Text(f"\nWindow ({_span(window)})", style="bold")
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for stage in window["stages"]:
+        how = " side by side" if stage["parallel"] and len(stage["databases"]) > 1 else ""
+        table.add_row(stage["stage"], _span(stage), _line(", ".join(stage["databases"]) + how, "dim"))
+    yield Padding(table, (0, 0, 0, 2))
+
+
+def _span(span: Mapping[str, Any]) -> str:
+    return f"not known: {span['reason']}" if span["seconds"] is None else f"{span['seconds']:,.2f} s"
+
+
 def _step_table(steps: tuple[StepResult, ...]) -> Table:
     table = Table.grid(padding=(0, 2))
     for _ in range(3):
@@ -208,5 +229,6 @@ def _step_table(steps: tuple[StepResult, ...]) -> Table:
         seconds = "" if each.seconds is None else f"{each.seconds:.2f} s"
         status = Text(str(each.status), style=_STATUS_STYLE[each.status])
         detail = each.error or (f"applied {', '.join(each.revisions)}" if each.revisions else "")
-        table.add_row(str(each.step), status, seconds, _line(" - ".join(t for t in (each.title, detail) if t)))
+        name = f"{each.database}  {each.step}" if each.database else str(each.step)
+        table.add_row(name, status, seconds, _line(" - ".join(t for t in (each.title, detail) if t)))
     return table
