@@ -36,6 +36,8 @@ _TABLE = re.compile(
     r"\b(?:TABLE|VIEW|TRIGGER|ON|INTO)\s+(?:IF\s+(?:NOT\s+)?EXISTS\s+)?((?:`[^`]*`|[\w$]+)(?:\s*\.\s*(?:`[^`]*`|[\w$]+))?)",
     re.IGNORECASE,
 )
+# MySQL 5.6 does not count every error in ERRORS.
+_FAILED = "(ERRORS > 0 OR MYSQL_ERRNO > 0 AND RETURNED_SQLSTATE NOT LIKE '0%%')"
 # dbaudit's own notes of revisions, written by triggers in the sessions that are watched.
 _OWN = "dbaudit_watch_"
 
@@ -90,8 +92,8 @@ def read_events(connection: Connection) -> Events:
         digests = cursor.fetchall()
         cursor.execute(
             "SELECT THREAD_ID, EVENT_ID, EVENT_NAME, SQL_TEXT, TIMER_WAIT, ROWS_AFFECTED, MYSQL_ERRNO, MESSAGE_TEXT,"
-            " ERRORS, DIGEST_TEXT FROM performance_schema.events_statements_history_long"
-            " WHERE ERRORS > 0 OR EVENT_NAME REGEXP %s ORDER BY TIMER_START",
+            f" {_FAILED}, DIGEST_TEXT FROM performance_schema.events_statements_history_long"
+            f" WHERE {_FAILED} OR EVENT_NAME REGEXP %s ORDER BY TIMER_START",
             ("statement/sql/(alter|create|drop|rename|truncate|optimize|repair|call_|execute_|import)",),
         )
         kept = cursor.fetchall()

@@ -39,13 +39,14 @@ class TableState:
 @dataclass(frozen=True, slots=True)
 class Gauges:
     """One reading. `redo` is the log sequence number in bytes, `rows` what the server counted since it started;
-    `instant` its count of instant ALTERs; `cascades` maps a table to those that its foreign keys may change."""
+    `instant` its count of instant ALTERs. `cascades` maps (table, `deleted` or `updated`) to the tables that change
+    with its rows by foreign keys; all names of it in lower case."""
 
     redo: int | None
     rows: RowsRecord | None
     instant: int | None
     tables: Mapping[str, TableState] | None
-    cascades: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    cascades: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)
 
 
 def read_gauges(connection: Connection, server: Server, account: Account, database: str) -> Gauges:
@@ -56,7 +57,7 @@ def read_gauges(connection: Connection, server: Server, account: Account, databa
         found = _rows(cursor, f"SELECT {names} FROM information_schema.{tables} WHERE NAME LIKE %s", (_like(prefix),))
         sizes = _sizes(cursor, server, prefix)
         states = None if found is None else _states(found, prefix, sizes)
-        pairs = _rows(cursor, f"SELECT FOR_NAME, REF_NAME FROM information_schema.{keys}"
+        pairs = _rows(cursor, f"SELECT FOR_NAME, REF_NAME, TYPE FROM information_schema.{keys}"
                       " WHERE FOR_NAME LIKE %s AND TYPE & 15", (_like(prefix),))  # fmt: skip
         instant = _status(cursor, "Innodb_instant_alter_column")
         return Gauges(
@@ -169,9 +170,12 @@ def _counted(cursor: pymysql.cursors.Cursor, version: ServerVersion, account: Ac
     return RowsRecord(**counts)
 
 
-def _cascades(pairs: tuple[tuple[object, ...], ...], prefix: str) -> dict[str, frozenset[str]]:
-    found: dict[str, set[str]] = {}
-    for child, parent in pairs:
-        own = _table_name(str(parent).removeprefix(prefix))
-        found.setdefault(own.lower(), set()).add(_table_name(str(child).removeprefix(prefix)).lower())
+def _cascades(pairs: tuple[tuple[object, ...], ...], prefix: str) -> dict[tuple[str, str], frozenset[str]]:
+    """InnoDB's type of a key: 1 and 2 act when a parent is deleted, 4 and 8 when its key is updated."""
+    found: dict[tuple[str, str], set[str]] = {}
+    for child, parent, kind in pairs:
+        own, other = (_table_name(str(name).removeprefix(prefix)).lower() for name in (parent, child))
+        for bits, how in ((3, "deleted"), (12, "updated")):
+            if int(str(kind)) & bits:
+                found.setdefault((own, how), set()).add(other)
     return {parent: frozenset(children) for parent, children in found.items()}

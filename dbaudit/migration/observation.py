@@ -92,7 +92,7 @@ class Observed:
         for event in events.ddl:
             words = {word.strip("`").lower() for word in _words(event.text)}
             found |= known & words
-        return _with_children(found, self.before.cascades, after.cascades)
+        return frozenset(found | _children(self.rows, self.before.cascades, after.cascades))
 
 
 def _words(text: str) -> list[str]:
@@ -103,13 +103,16 @@ def _number(tables: Mapping[str, object], name: str) -> object:
     return getattr(tables.get(name), "number", None)
 
 
-def _with_children(found: set[str], *cascades: Mapping[str, frozenset[str]]) -> frozenset[str]:
-    """With the tables that foreign keys may have changed in turn."""
-    new = set(found)
+def _children(rows: Mapping[str, RowsRecord], *cascades: Mapping[tuple[str, str], frozenset[str]]) -> set[str]:
+    """The tables that foreign keys may have changed in turn, which no counter shows: InnoDB does it by itself."""
+    new = {(name.lower(), how) for name, counts in rows.items() for how in ("deleted", "updated")
+           if getattr(counts, how)}  # fmt: skip
+    found: set[str] = set()
     while new:
-        new = {child for each in cascades for name in new for child in each.get(name, ())} - found
-        found |= new
-    return frozenset(found)
+        children = {child for each in cascades for key in new for child in each.get(key, ())} - found
+        found |= children
+        new = {(child, how) for child in children for how in ("deleted", "updated")}
+    return found
 
 
 def _unread(before: Gauges, after: Gauges) -> Iterator[tuple[str, str]]:
