@@ -14,6 +14,7 @@ from typer.exceptions import Abort, TyperException
 from dbaudit import __version__
 from dbaudit.cli import (
     catalogue,
+    cells,
     checks,
     diff,
     dry_run,
@@ -49,6 +50,7 @@ app.command("snapshot", epilog=EPILOG)(snapshot.command)
 app.command("manifest", epilog=EPILOG)(manifest.command)
 app.command("verify", epilog=EPILOG)(verify.command)
 app.add_typer(catalogue.app, name="catalogue")
+app.add_typer(cells.app, name="cells")
 app.add_typer(checks.app, name="checks")
 app.add_typer(ec2.app, name="ec2")
 app.add_typer(flavors.app, name="flavors")

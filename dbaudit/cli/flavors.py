@@ -12,8 +12,8 @@ import typer
 from dbaudit.cli import operands, options
 
 if TYPE_CHECKING:
+    from dbaudit.cells.looking import Looking
     from dbaudit.comparison.side import Side
-    from dbaudit.flavors.check import Looking
 
 app = typer.Typer(help="Flavors that agree in nova's top database and all its cells.", no_args_is_help=True)
 
@@ -26,6 +26,11 @@ Again = Annotated[
         "--look-again", metavar="SECONDS", min=0, help="When a live comparison looks at suspects again. Default: 30."
     ),
 ]
+
+
+@app.callback()
+def group() -> None:
+    """Keep commands of their own names, however few there are."""
 
 
 @app.command("check")
@@ -60,9 +65,9 @@ def looking(
 ) -> Iterator[tuple[tuple[Side, ...], Looking]]:  # fmt: skip
     """The databases that are named, and how to look at them; a folder for files goes when the block ends."""
     from dbaudit.cells.instant import SECOND_LOOK
+    from dbaudit.cells.looking import Looking
     from dbaudit.cli import places
     from dbaudit.dryrun.scratch import scratch
-    from dbaudit.flavors.check import Looking
     from dbaudit.report.progress import drawn
 
     seconds = SECOND_LOOK if again is None else again

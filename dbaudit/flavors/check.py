@@ -2,38 +2,26 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 
 from dbaudit.cells import instant
+from dbaudit.cells.fault import Fault
+from dbaudit.cells.findings import findings
+from dbaudit.cells.looking import Looking, confirmed, database_of, demand
 from dbaudit.cells.parallel import each
-from dbaudit.cells.source import is_live, labels
+from dbaudit.cells.source import labels
+from dbaudit.cells.store import Lookup
 from dbaudit.comparison.side import Side
-from dbaudit.errors import UsageError
 from dbaudit.finding import verdict
 from dbaudit.flavors import kilo
 from dbaudit.flavors.definitions import Member, absent, compare
-from dbaudit.flavors.fault import Fault
-from dbaudit.flavors.findings import findings
-from dbaudit.flavors.gather import Gathered, Instance, Lookup, gather, instances
+from dbaudit.flavors.fault import KINDS
+from dbaudit.flavors.gather import Gathered, Instance, gather, instance, instances
 from dbaudit.flavors.instance import Found, flavorid_of, judge, judge_pair
-from dbaudit.progress import Watch, silent
-from dbaudit.result import DatabaseResult, Result
-
-
-@dataclass(frozen=True, slots=True)
-class Looking:
-    """How to look: a folder for files, processes, seconds until the second look (0: none), who hears of progress."""
-
-    folder: Path
-    jobs: int = 1
-    again: float = instant.SECOND_LOOK
-    watch: Watch = silent
-    sleep: Callable[[float], None] = time.sleep
+from dbaudit.result import Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,61 +33,49 @@ class Judged:
     pointed: Counter[int]
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one look at all databases saw."""
+
+    gathered: tuple[Gathered, ...]
+    judged: tuple[Judged, ...]
+    faults: tuple[Fault, ...]
+
+
 def check(sides: Sequence[Side], looking: Looking) -> Result:
     """The result of comparing the top (the first side) with its cells."""
-    _demand(sides)
-    gathered, faults = _look(sides, looking, None)
-    live = any(map(is_live, sides))
-    if live and faults and looking.again > 0:
-        looking.sleep(looking.again)
-        uuids = frozenset(fault.key for fault in faults)
-        again = {fault.identity for fault in _look(sides, looking, uuids)[1]}
-        faults = [fault for fault in faults if fault.identity in again]
-    instants = [one.instant for one in gathered]
-    found = findings(faults, instant.horizon(instants))
-    said = instant.notes([one.label for one in gathered], instants)
-    taken = {one.label: instant.shown(one.instant) for one in gathered}
+    demand(sides)
+    first = look(sides, looking)
+    faults = confirmed(first.faults, sides, looking, lambda uuids: look(sides, looking, uuids, first).faults)
+    instants = [one.instant for one in first.gathered]
+    found = findings(faults, instant.horizon(instants), KINDS)
+    said = instant.notes([one.label for one in first.gathered], instants)
+    taken = {one.label: instant.shown(one.instant) for one in first.gathered}
     return Result(
         "flavors check", verdict(found), databases=tuple(map(database_of, sides)), findings=found, notes=said,
         extra={"as_of": taken},
     )  # fmt: skip
 
 
-def database_of(side: Side) -> DatabaseResult:
-    """A side as the envelope has it."""
-    return DatabaseResult(
-        side.schema.name, side.operand, side.service, None if side.release is None else side.release.name,
-        side.versions.numbers, side.server, side.complete, len(side.schema.tables), None, side.bytes,
-    )  # fmt: skip
-
-
-def _demand(sides: Sequence[Side]) -> None:
-    if len(sides) < 2:
-        raise UsageError("one database alone has nothing to agree with", "name the top database, then its cells")
-    for side in sides:
-        if "instances" not in side.schema.tables and "flavors" not in side.schema.tables:
-            raise UsageError(f"{side.label} is no nova database: it has no table instances", "name nova's databases")
-    if len(set(labels(sides))) < len(sides):
-        raise UsageError("a database is named twice", "name the top database, then each cell once")
-
-
-def _look(sides: Sequence[Side], looking: Looking, uuids: frozenset[str] | None) -> tuple[list[Gathered], list[Fault]]:
-    """Everything that is wrong at this instant, of the instances `uuids` alone where they are given."""
-    look = "first" if uuids is None else "second"
-    files = [looking.folder / f"{look}-{number}.sqlite" for number in range(len(sides))]
+def look(
+    sides: Sequence[Side], looking: Looking, uuids: frozenset[str] | None = None, before: Look | None = None
+) -> Look:
+    """Everything that is wrong at this instant; of the instances `uuids` alone after a look `before`."""
+    files = [looking.folder / f"{'second' if before else 'first'}-{number}.sqlite" for number in range(len(sides))]
     tasks = [(side, name, file, uuids) for side, name, file in zip(sides, labels(sides), files, strict=True)]
-    gathered = list(each(gather, tasks, looking.jobs, "read", looking.watch))
+    gathered = tuple(each(gather, tasks, looking.jobs, "read", looking.watch))
     missing = absent([one.definitions for one in gathered])
     pairs = [(one, None if number == 0 else gathered[0], missing[number]) for number, one in enumerate(gathered)]
-    judged = list(each(judge_database, pairs, looking.jobs, "compare", looking.watch))
+    judged = tuple(each(judge_database, pairs, looking.jobs, "compare", looking.watch))
+    counts = before.judged if before else judged
     members = [
         Member(one.label, one.definitions, found.used, found.pointed)
-        for one, found in zip(gathered, judged, strict=True)
+        for one, found in zip(gathered, counts, strict=True)
     ]
-    faults = [*compare(members[0], members[1:]), *(fault for found in judged for fault in found.faults)]
+    faults = (*compare(members[0], members[1:]), *(fault for found in judged for fault in found.faults))
     for file in files:
         file.unlink()
-    return gathered, faults
+    return Look(gathered, judged, faults)
 
 
 def judge_database(own: Gathered, top: Gathered | None, missing: frozenset[str]) -> Judged:
@@ -109,22 +85,22 @@ def judge_database(own: Gathered, top: Gathered | None, missing: frozenset[str])
     pointed: Counter[int] = Counter()
     migration = kilo.Migration(own.definitions) if own.kilo else None
     with closing(Lookup(top.path if top else own.path)) as lookup:
-        for instance in instances(own.path):
-            other = lookup.find(instance.uuid) if top else None
-            twin = other if other is not None and other.live and instance.live else None
+        for each_one in instances(own.path):
+            other = instance(each_one.uuid, lookup.find(each_one.uuid)) if top else None
+            twin = other if other is not None and other.live and each_one.live else None
             if migration is not None:
-                faults += _told(own, instance, None, migration.faults(instance))
-            if not instance.live:
+                faults += _told(own, each_one, None, migration.faults(each_one))
+            if not each_one.live:
                 continue
             known = flavorid_of(twin, top.definitions) if top and twin else None
-            faults += _told(own, instance, None, judge(instance, own.definitions, missing, known))
+            faults += _told(own, each_one, None, judge(each_one, own.definitions, missing, known))
             if top and twin:
-                pair = judge_pair(twin, instance, top.definitions, own.definitions)
-                faults += _told(own, instance, twin, pair, top.label)
-            if (flavorid := flavorid_of(instance, own.definitions)) is not None:
+                pair = judge_pair(twin, each_one, top.definitions, own.definitions)
+                faults += _told(own, each_one, twin, pair, top.label)
+            if (flavorid := flavorid_of(each_one, own.definitions)) is not None:
                 used[flavorid] += 1
-            if instance.type_id is not None:
-                pointed[int(instance.type_id)] += 1
+            if each_one.type_id is not None:
+                pointed[int(each_one.type_id)] += 1
     return Judged(tuple(faults), used, pointed)
 
 

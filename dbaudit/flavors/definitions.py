@@ -6,8 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from dbaudit.cells.fault import Fault
 from dbaudit.cells.instant import newest
-from dbaudit.flavors.fault import Fault
 from dbaudit.flavors.flavor import Definitions, Flavor, folded
 
 # Attributes that Kilo's objects refuse to have no value.

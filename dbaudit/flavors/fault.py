@@ -1,45 +1,11 @@
-"""What is wrong, before it is said: one fault for each instance or flavor, and the kinds that there are."""
+"""The kinds of faults that flavors have: how bad each is, how it is said, and what to do."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
 
+from dbaudit.cells.fault import Kind
 from dbaudit.finding import Effect, Severity
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """A kind of fault. `sentence` is filled with `database`, `key` and the facts of the fault.
-
-    A kind of flavors makes one finding a flavor; one of instances (`many`) one finding a database, with all of them.
-    """
-
-    severity: Severity
-    effect: Effect
-    object: str
-    sentence: str
-    remedy: str = ""
-    many: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """A fault of one thing. `key` is a flavorid or an instance's uuid, `newest` when its rows last changed."""
-
-    kind: str
-    database: str
-    key: str
-    newest: str | None = None
-    group: str = ""
-    facts: Mapping[str, Any] = field(default_factory=dict, compare=False)
-
-    @property
-    def identity(self) -> tuple[str, str, str, str]:
-        """What makes it the same fault at a second look."""
-        return self.kind, self.database, self.key, self.group
-
 
 _RECONCILE = "dbaudit flavors reconcile makes the definitions equal"
 _NONE = "neither its system metadata nor instance_extra holds its flavor"

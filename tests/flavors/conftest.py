@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from dbaudit.cells.looking import Looking
 from dbaudit.comparison.operand import Reading, read_operand
 from dbaudit.comparison.side import Side
-from dbaudit.flavors.check import Looking
 
 
 @pytest.fixture

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from dbaudit.cells.looking import Looking
 from dbaudit.comparison.side import Side
 from dbaudit.finding import Finding
-from dbaudit.flavors.check import Looking, check
+from dbaudit.flavors.check import check
 from dbaudit.flavors.gather import gather, instances
 from dbaudit.flavors.kilo import Migration
 

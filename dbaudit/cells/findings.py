@@ -1,47 +1,50 @@
-"""Faults as findings: one a flavor, one a database and kind for instances; what is in flight apart."""
+"""Faults as findings: one a thing, or one a database and group with many; what is in flight apart."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 
+from dbaudit.cells.fault import Fault, Kind
 from dbaudit.cells.instant import Horizon
 from dbaudit.finding import Effect, Finding, Severity, step
-from dbaudit.flavors.fault import KINDS, Fault, Kind
 
 # Liberty's script that refuses to run while flavors stand in system metadata.
 LIBERTY = 291
 
 
-def findings(faults: Iterable[Fault], horizon: Horizon) -> tuple[Finding, ...]:
+def findings(faults: Iterable[Fault], horizon: Horizon, kinds: Mapping[str, Kind]) -> tuple[Finding, ...]:
     """The findings, in the order of the kinds, then of the databases. `keys` are never cut."""
-    order = {kind: number for number, kind in enumerate(KINDS)}
+    order = {kind: number for number, kind in enumerate(kinds)}
     unique = {fault.identity: fault for fault in faults}
-    ordered = sorted(unique.values(), key=lambda fault: (order[fault.kind], fault.database, *_part(fault), fault.key))
+
+    def place(fault: Fault) -> tuple[object, ...]:
+        return order[fault.kind], fault.database, *_part(fault, kinds)
+
+    ordered = sorted(unique.values(), key=lambda fault: (*place(fault), fault.key))
     found: list[Finding] = []
-    for _, group in groupby(ordered, key=lambda fault: (fault.kind, fault.database, *_part(fault))):
+    for _, group in groupby(ordered, key=place):
         same = list(group)
         drift = [fault for fault in same if not horizon.passed_by(fault.newest)]
         flight = [fault for fault in same if horizon.passed_by(fault.newest)]
-        found += _findings(drift, flight)
+        found += _findings(drift, flight, kinds[same[0].kind])
     return tuple(found)
 
 
-def _part(fault: Fault) -> tuple[str, str]:
+def _part(fault: Fault, kinds: Mapping[str, Kind]) -> tuple[str, str]:
     """What else tells apart findings of a kind in a database: the cause for instances, the flavor otherwise."""
-    return (fault.group, "") if KINDS[fault.kind].many else (fault.key, fault.group)
+    return (fault.group, "") if kinds[fault.kind].many else (fault.key, fault.group)
 
 
-def _findings(drift: list[Fault], flight: list[Fault]) -> Iterator[Finding]:
+def _findings(drift: list[Fault], flight: list[Fault], kind: Kind) -> Iterator[Finding]:
     if drift:
-        yield _finding(drift)
+        yield _finding(drift, kind)
     if flight:
-        yield _in_flight(_finding(flight))
+        yield _in_flight(_finding(flight, kind))
 
 
-def _finding(faults: list[Fault]) -> Finding:
+def _finding(faults: list[Fault], kind: Kind) -> Finding:
     first = faults[0]
-    kind = KINDS[first.kind]
     facts = {"database": first.database, **(_instances(faults) if kind.many else first.facts)}
     keys = tuple(fault.key for fault in faults if fault.key)
     count = len(faults) if kind.many else int(first.facts.get("instances") or 1) if not keys else 1
