@@ -31,6 +31,7 @@ def command(
     sql: Sql = False,
     alembic: Alembic = False,
     allow_loss: AllowLoss = False,
+    server: options.Reader = "auto",
     pack: options.Pack = None,
     format: options.Format = None,
     output: options.Output = None,
@@ -50,7 +51,7 @@ def command(
         packs.add(folder)
     form = schema_diff.form(unified=unified, sql=sql, alembic=alembic, formats=format or [])
     wishes = Wishes(operands.policy(policy), release(to) if to else None, show_normalised)
-    with operands.read((left, right), database or [], defaults_file, ask_password, quiet) as (one, two):
+    with operands.read((left, right), database or [], defaults_file, ask_password, quiet, server) as (one, two):
         comparison = compare(one, two, wishes)
     if form is not None:
         schema_diff.save(schema_diff.written(form, comparison, allow_loss=allow_loss), output)

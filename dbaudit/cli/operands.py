@@ -33,10 +33,19 @@ POLICY = Path("dbaudit.toml")
 
 @contextmanager
 def read(
-    wanted: Sequence[str], databases: Sequence[str], defaults_file: Path | None, ask_password: bool, quiet: bool
+    wanted: Sequence[str],
+    databases: Sequence[str],
+    defaults_file: Path | None,
+    ask_password: bool,
+    quiet: bool,
+    server: str = "auto",
 ) -> Iterator[tuple[Side, ...]]:
-    """The sides that operands name; what standard input held is kept while the block runs."""
+    """The sides that operands name; what standard input held is kept while the block runs.
+
+    Where SQL is not in the form that servers print, a throwaway `server` is started to read it.
+    """
     from dbaudit.cli import places
+    from dbaudit.comparison.loading import read_by_server
     from dbaudit.comparison.operand import Reading, read_operand
     from dbaudit.dryrun.scratch import scratch
     from dbaudit.errors import UsageError
@@ -50,9 +59,20 @@ def read(
     names = names if len(names) == len(wanted) else names * len(wanted)
     login = credentials(defaults_file, ask_password)
     with scratch(places.places()) as spool, drawn(quiet=quiet) as watch:
-        yield tuple(
+        sides = [
             read_operand(each, Reading(spool, name, login, watch)) for each, name in zip(wanted, names, strict=True)
-        )
+        ]
+        yield read_by_server(sides, lambda: _server(server, watch))
+
+
+@contextmanager
+def _server(wish: str, watch: Watch) -> Iterator[Server]:
+    from dbaudit.cli import places
+    from dbaudit.server.choose import start
+    from dbaudit.server.disk import Needs
+
+    with start(wish, places=places.places(), needs=Needs(), watch=watch) as server:
+        yield server
 
 
 @contextmanager

@@ -26,6 +26,14 @@ Server = Annotated[
         help="Where to restore: a private mysqld or mariadbd, a container, or a server marked as throwaway.",
     ),
 ]
+Reader = Annotated[
+    str,
+    typer.Option(
+        "--server",
+        metavar="auto|private|container[:IMAGE]|URL",
+        help="Where SQL is loaded to be read that no server wrote (inline keys, CREATE INDEX behind a table).",
+    ),
+]
 ServerBinary = Annotated[
     Path | None, typer.Option("--server-binary", metavar="FILE", help="The mysqld or mariadbd to run.")
 ]

@@ -20,6 +20,7 @@ def command(
     database: options.Database = None,
     defaults_file: operands.DefaultsFile = None,
     ask_password: operands.AskPassword = False,
+    server: options.Reader = "auto",
     output: Output = None,
     quiet: options.Quiet = False,
 ) -> int:
@@ -28,6 +29,6 @@ def command(
     from dbaudit.report.schema_diff import save
 
     names = [database] if database else []
-    with operands.read((operand,), names, defaults_file, ask_password, quiet) as (side,):
+    with operands.read((operand,), names, defaults_file, ask_password, quiet, server) as (side,):
         save(snapshot(side), output)
     return 0

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from dbaudit.dump import inserts
 from dbaudit.dump.entries import DatabaseEntry, Definition, TableEntry
 from dbaudit.dump.headers import Header
 from dbaudit.dump.statements import Comment, Kind, Statement
-from dbaudit.dump.tokens import IDENT, bare_name, text, unwrap
+from dbaudit.dump.tokens import IDENT, NOT_CODE, bare_name, text, unwrap
 from dbaudit.errors import DbauditError
 
 _QUALIFIED = rb"(?:(" + IDENT + rb")\s*+\.\s*+)?(" + IDENT + rb")"
@@ -94,6 +94,10 @@ class Catalog:
             self._data(item)
             return
         if item.kind is Kind.CLIENT:
+            return
+        if (cut := _runs_on(item.text)) > 0:
+            self.statement(replace(item, end=item.start + cut, text=item.text[:cut], closed=False))
+            self.statement(replace(item, start=item.start + cut, text=item.text[cut:]))
             return
         sql = unwrap(item.text[:HEAD]) if len(item.text) > HEAD else unwrap(item.text)
         word = sql[:6].upper()
@@ -200,6 +204,14 @@ class Catalog:
         table = self._here(match[1]).tables.get(bare_name(match[2]))
         if table:
             table.rows = None if match[3] else 0
+
+
+def _runs_on(sql: bytes) -> int:
+    """Where a second CREATE TABLE begins in one that was not brought to its end; 0 where it was."""
+    if sql[:12].upper() != b"CREATE TABLE" or b"\nCREATE TABLE " not in sql:
+        return 0
+    code = NOT_CODE.sub(lambda match: b" " * len(match[0]), sql)
+    return code.find(b"\nCREATE TABLE ") + 1
 
 
 # A statement longer than this is looked at by its head alone, unless it is kept as a definition (never this long).

@@ -73,7 +73,7 @@ def _others(kind: Kind, left: Mapping[str, object], right: Mapping[str, object])
     fields = OTHER_FIELDS[kind]
     for name in sorted({*left, *right}):
         old, new = left.get(name), right.get(name)
-        table = getattr(old or new, "table", None)
+        table = getattr(old or new, "table", None) or None
         if old is None or new is None:
             yield whole(kind, table, name, old, new, lambda each: str(getattr(each, fields[0])))
         else:
