@@ -42,7 +42,8 @@ class StepResult:
     """One pending step, run or not. `revisions` are those that it applied, where a step is a phase.
 
     `record` is what was observed while it ran, None where it did not run or nobody looked;
-    `database` is the plan's name of the database, None where a command looks at one.
+    `database` is the plan's name of the database, None where a command looks at one. `production` is the range of
+    seconds that it would take there, None where nobody knows.
     """
 
     step: Step
@@ -54,6 +55,7 @@ class StepResult:
     output: str | None = None
     record: StepRecord | None = None
     database: str | None = None
+    production: tuple[float, float] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The step as JSON has it; a time is rounded to milliseconds."""
@@ -67,6 +69,7 @@ class StepResult:
             "output": self.output,
             "record": None if self.record is None else self.record.as_dict(),
             **({} if self.database is None else {"database": self.database}),
+            **({} if self.production is None else {"production_seconds": [round(each, 3) for each in self.production]}),
         }
 
 

@@ -33,11 +33,15 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """How long a stage takes: seconds, None where that is not known, and then why."""
+    """How long a stage takes: seconds, None where that is not known, and then why.
+
+    `production` is the range of seconds that it would take there, None where nobody knows.
+    """
 
     stage: Stage
     seconds: float | None
     reason: str | None = None
+    production: tuple[float, float] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON has it."""
@@ -48,6 +52,7 @@ class Span:
             "parallel": self.stage.parallel,
             "seconds": None if self.seconds is None else round(self.seconds, 3),
             "reason": self.reason,
+            "production_seconds": None if self.production is None else [round(each, 3) for each in self.production],
         }
 
 
@@ -66,7 +71,8 @@ def spans(result: Result, stages: Sequence[Stage]) -> Iterator[Span]:
             yield Span(stage, None, unknown)
         else:
             known = [each for each in times if not isinstance(each, str)]
-            yield Span(stage, max(known, default=0.0) if stage.parallel else sum(known))
+            seconds = max(known, default=0.0) if stage.parallel else sum(known)
+            yield Span(stage, seconds, production=_production(result, stage))
 
 
 def whole(found: Sequence[Span]) -> Span:
@@ -75,7 +81,9 @@ def whole(found: Sequence[Span]) -> Span:
     stage = Stage("all", tuple(label for each in found for label in each.stage.labels), name="in all")
     if unknown is not None:
         return Span(stage, None, unknown.reason)
-    return Span(stage, sum(each.seconds or 0.0 for each in found))
+    ranges = [each.production for each in found if each.production is not None]
+    there = (sum(low for low, _ in ranges), sum(high for _, high in ranges)) if len(ranges) == len(found) else None
+    return Span(stage, sum(each.seconds or 0.0 for each in found), production=there)
 
 
 def steps_of(result: Result, label: str | None) -> tuple[StepResult, ...]:
@@ -94,3 +102,16 @@ def _time(result: Result, label: str | None) -> float | str:
         if database is None or database.release is None or database.release != result.target:
             return f"no step{of} was run"
     return sum(step.seconds or 0.0 for step in steps)
+
+
+def _production(result: Result, stage: Stage) -> tuple[float, float] | None:
+    """The range of a stage in production; None where one of its steps has none."""
+    lows, highs = [], []
+    for label in stage.labels:
+        ranges = [step.production for step in steps_of(result, label)]
+        known = [each for each in ranges if each is not None]
+        if len(known) < len(ranges) or not ranges:
+            return None
+        lows.append(sum(low for low, _ in known))
+        highs.append(sum(high for _, high in known))
+    return (max(lows), max(highs)) if stage.parallel else (sum(lows), sum(highs))

@@ -13,7 +13,7 @@ LAYERS = (
     ("cli", "__main__", "testing"),
     ("report",),
     ("plan",),
-    ("dryrun", "comparison", "tokens", "volumes", "ec2", "flavors", "cells"),
+    ("dryrun", "production", "comparison", "tokens", "volumes", "ec2", "flavors", "cells"),
     ("reconcile",),
     ("repair",),
     ("proof",),

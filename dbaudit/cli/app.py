@@ -13,6 +13,7 @@ from typer.exceptions import Abort, TyperException
 
 from dbaudit import __version__
 from dbaudit.cli import (
+    calibrate,
     catalogue,
     cells,
     checks,
@@ -47,6 +48,7 @@ app.command("dry-run", epilog=EPILOG)(dry_run.command)
 app.command("inspect", epilog=EPILOG)(inspect.command)
 app.command("diff", epilog=EPILOG)(diff.command)
 app.command("snapshot", epilog=EPILOG)(snapshot.command)
+app.command("calibrate", epilog=EPILOG)(calibrate.command)
 app.command("manifest", epilog=EPILOG)(manifest.command)
 app.command("verify", epilog=EPILOG)(verify.command)
 app.add_typer(catalogue.app, name="catalogue")

@@ -76,6 +76,8 @@ def command(
     manifest: Manifest = Manifests.TOUCHED,
     allow_network: options.AllowNetwork = False,
     workers: Workers = 2,
+    production_size: options.ProductionSize = None,
+    calibrate: options.Calibrate = None,
     plan: plan_options.File = None,
     jobs: plan_options.Jobs = None,
     executor: plan_options.Executor = None,
@@ -95,6 +97,7 @@ def command(
     from dbaudit.dryrun.request import Request, RunnerRequest
     from dbaudit.errors import UsageError
     from dbaudit.migration.tool import read_variables
+    from dbaudit.production.estimate import read_production
     from dbaudit.release import release
     from dbaudit.report.progress import drawn
     from dbaudit.report.write import destinations, write
@@ -108,7 +111,8 @@ def command(
             "--runner-output": runner_output, "--database": database, "--database-charset": database_charset,
             "--server-binary": server_binary, "--step-timeout": step_timeout, "--allow-network": allow_network,
             "--server": server != "auto", "--runner-venv": runner_venv, "--runner-env": runner_env,
-            "--manifest": manifest is not Manifests.TOUCHED,
+            "--manifest": manifest is not Manifests.TOUCHED, "--production-size": production_size,
+            "--calibrate": calibrate,
         })  # fmt: skip
         asked = plan_options.Asked(to, jobs, executor, state, fresh, policy, tuple(pack or ()))
         return plan_options.rehearse(plan, asked, where, quiet=quiet)
@@ -129,6 +133,7 @@ def command(
     request = Request(
         dump, release(to), database, database_charset, server, server_binary, stepping, workers,
         operands.policy(policy), course=Course(manifest),
+        production=read_production(production_size or [], calibrate),
     )  # fmt: skip
     with drawn(quiet=quiet) as watch:
         result = dry_run(request, places.places(), places.environment(), watch)

@@ -96,3 +96,15 @@ AllowNetwork = Annotated[
     bool,
     typer.Option("--allow-network", help="Run the tool although it cannot be cut off from the network. Dangerous."),
 ]
+ProductionSize = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--production-size",
+        metavar="TABLE=ROWS|FILE",
+        help="Rows of production's tables, or what `manifest` or `inspect --format json` wrote of it; repeatable.",
+    ),
+]
+Calibrate = Annotated[
+    Path | None,
+    typer.Option("--calibrate", metavar="FILE", help="The ratio of production to this server, by dbaudit calibrate."),
+]

@@ -27,6 +27,8 @@ from dbaudit.migration.door import Door
 from dbaudit.migration.endpoints import rewrite_endpoints
 from dbaudit.migration.observation import Observer
 from dbaudit.migration.runner import Target
+from dbaudit.production.conditions import read_conditions
+from dbaudit.production.estimate import estimate
 from dbaudit.progress import Watch
 from dbaudit.proof.measure import Place
 from dbaudit.proof.witness import Witness
@@ -79,7 +81,8 @@ def dry_run(request: Request, places: Places, environment: Mapping[str, str], wa
             ran = Rehearsal()
             if request.runner is not None:
                 ran = _rehearse(request, request.runner, inspection, copy, prediction, space, environment, watch)
-            return judge(_conclude(request, inspection, copy, prediction, ran), request.policy, request.today)
+            concluded = _conclude(request, inspection, copy, prediction, ran)
+            return judge(_estimated(request, inspection, copy, concluded), request.policy, request.today)
 
 
 @contextlib.contextmanager
@@ -224,6 +227,15 @@ def _conclude(request: Request, inspection: Inspection, copy: Copy, prediction: 
         steps=steps,
         notes=(*_notes(inspection, copy), *ran.notes),
     )
+
+
+def _estimated(request: Request, inspection: Inspection, copy: Copy, result: Result) -> Result:
+    """The result with times at production's size, where something is known of that."""
+    if request.production is None:
+        return result
+    with contextlib.closing(copy.server.admin()) as connection:
+        here = read_conditions(connection)
+    return estimate(result, inspection.rows, request.production, here, _origin(inspection))
 
 
 def _notes(inspection: Inspection, copy: Copy) -> Iterator[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from dbaudit.comparison.policy import Policy
 from dbaudit.dryrun.course import Course
+from dbaudit.production.estimate import Production
 from dbaudit.release import Release
 
 
@@ -39,6 +40,7 @@ class Request:
 
     `database_charset` answers what a dump without CREATE DATABASE does not tell; `policy` names what is the site's own,
     what the steps may cost, and what is waived until which day; `today` decides whether that has passed.
+    `production` is what is known of production, for times at its size.
     """
 
     operand: str
@@ -52,3 +54,4 @@ class Request:
     policy: Policy = field(default_factory=Policy)
     today: date = field(default_factory=date.today)
     course: Course = field(default_factory=Course)
+    production: Production | None = None

@@ -27,13 +27,15 @@ from dbaudit.dryrun.course import Course
 from dbaudit.dryrun.request import Request, RunnerRequest
 from dbaudit.errors import DbauditError, UsageError
 from dbaudit.plan.envelope import value_of
+from dbaudit.production.estimate import Production, read_production
 from dbaudit.release import Release, release
 from dbaudit.settings import Entry, entries, read_settings
 
 _OWN = ("name", "operand", "service", "role")
+_PRODUCTION = ("production_size", "calibrate")
 _OF_PLAN = ("to", "order", "database")
 # Fields of a request that a plan's database does not set: they are the plan's, or the run's.
-_NOT_SET = {"operand", "target", "runner", "policy", "today", "course"}
+_NOT_SET = {"operand", "target", "runner", "policy", "today", "course", "production"}
 # Options that are not called as their field is, for runners with `runner_` before it.
 _NAMES = {
     "spec": "runner", "limit": "step_timeout", "allow_network": "allow_network", "variables": "runner_env",
@@ -94,7 +96,7 @@ def _member(folder: Path, entry: Entry, target: Release) -> Member:
     if operand == "-":
         raise UsageError(f"{entry.where}: standard input can be no database of a plan", "name a file")
     own, runner, course = _keys(Request), _keys(RunnerRequest, "runner_"), _keys(Course)
-    entry.only(*_OWN, *own, *runner, *course)
+    entry.only(*_OWN, *_PRODUCTION, *own, *runner, *course)
     running = _values(entry, folder, RunnerRequest, runner)
     if running and "spec" not in running:
         key = next(key for key in entry.values if key in runner)
@@ -105,9 +107,22 @@ def _member(folder: Path, entry: Entry, target: Release) -> Member:
         **_values(entry, folder, Request, own),
         runner=RunnerRequest(**running) if running else None,
         course=Course(**_values(entry, folder, Course, course)),
+        production=_production(entry, folder),
     )
     label = entry.text("name") or entry.text("database") or Path(operand).name.partition(".")[0]
     return Member(label, request, entry.text("service") or None, entry.text("role") or None)
+
+
+def _production(entry: Entry, folder: Path) -> Production | None:
+    """What the plan says of production: `production_size`, a list of TABLE=ROWS or files, and `calibrate`, a file."""
+    sizes = entry.values.get("production_size", [])
+    if not isinstance(sizes, list) or not all(isinstance(each, str) for each in sizes):
+        raise DbauditError(
+            f"{entry.where}: production_size must be a list", 'such as ["volumes=2_000_000"], or of files'
+        )
+    calibration = entry.text("calibrate")
+    beside = [each if "=" in each else str(folder / each) for each in sizes]
+    return read_production(beside, folder / calibration if calibration else None)
 
 
 Kind = type[Request] | type[RunnerRequest] | type[Course]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -217,7 +217,15 @@ def _window(window: Mapping[str, Any]) -> Iterator[RenderableType]:
 
 
 def _span(span: Mapping[str, Any]) -> str:
-    return f"not known: {span['reason']}" if span["seconds"] is None else f"{span['seconds']:,.2f} s"
+    if span["seconds"] is None:
+        return f"not known: {span['reason']}"
+    there = span["production_seconds"]
+    return f"{span['seconds']:,.2f} s" + (f"; in production {_range(there)}" if there else "")
+
+
+def _range(seconds: Sequence[float]) -> str:
+    low, high = seconds
+    return f"{low:,.2f} to {high:,.2f} s"
 
 
 def _step_table(steps: tuple[StepResult, ...]) -> Table:
@@ -229,6 +237,7 @@ def _step_table(steps: tuple[StepResult, ...]) -> Table:
         seconds = "" if each.seconds is None else f"{each.seconds:.2f} s"
         status = Text(str(each.status), style=_STATUS_STYLE[each.status])
         detail = each.error or (f"applied {', '.join(each.revisions)}" if each.revisions else "")
+        there = f"in production {_range(each.production)}" if each.production else ""
         name = f"{each.database}  {each.step}" if each.database else str(each.step)
-        table.add_row(name, status, seconds, _line(" - ".join(t for t in (each.title, detail) if t)))
+        table.add_row(name, status, seconds, _line(" - ".join(t for t in (each.title, detail, there) if t)))
     return table
