@@ -47,8 +47,11 @@ def run(check: Check, audited: Audited) -> Iterator[Finding | Skipped]:
     if absent:
         yield Skipped(check.id, f"there is no table {', '.join(f'`{name}`' for name in absent)}")
         return
+    if missing := [service for service in check.beside if service not in audited.beside]:
+        yield Skipped(check.id, f"it needs the database of {', '.join(missing)} too: name it beside this one")
+        return
     try:
-        yield from list(_rows(check, audited) if check.rows_query else _facts(check, audited))
+        yield from list(_facts(check, audited) if check.facts_query else _rows(check, audited))
     except Cannot as reason:
         yield Skipped(check.id, str(reason))
     except SQLAlchemyError as error:

@@ -137,7 +137,8 @@ class Audited:
     """What a facts check may look at: the schema, its rows through `rows`, and what is known of the upgrade.
 
     `query` runs a Select on the audited database; it is None where there is no server behind the schema. `pending`
-    are the steps still to be run, oldest first; `row_counts` the rows of each table.
+    are the steps still to be run, oldest first; `row_counts` the rows of each table; `beside` the databases of other
+    services that are audited in the same breath, by service.
     """
 
     service: str
@@ -147,6 +148,7 @@ class Audited:
     query: Query | None = None
     pending: Sequence[Stage] = ()
     row_counts: Mapping[str, int] = field(default_factory=dict)
+    beside: Mapping[str, Audited] = field(default_factory=dict)
 
     @property
     def tables(self) -> Tables:
@@ -195,7 +197,8 @@ class Check:
 
     `message` is a sentence over the facts, `{count}` included; `each` a line over one bad row, shown as evidence.
     `key` names the columns of the natural key, in the Select. `before` binds a hazard to the step that it precedes; a
-    tuple binds it to several, and then each Fact names its own. `repair` is what `dbaudit repair` does to the rows.
+    tuple binds it to several, and then each Fact names its own. `repair` is what `dbaudit repair` does to the rows;
+    `beside` names services whose databases it needs too.
     """
 
     def __init__(
@@ -216,6 +219,7 @@ class Check:
         needs: tuple[str, ...] = (),
         aliases: tuple[str, ...] = (),
         repair: Change | None = None,
+        beside: tuple[str, ...] = (),
     ) -> None:
         prefix, _, rest = module.partition(f"{_PACKS}.")
         parts = rest.split(".")
@@ -232,6 +236,7 @@ class Check:
         self.needs = tuple(dict.fromkeys((*((table,) if table else ()), *needs)))
         self.aliases = aliases
         self.repair = repair
+        self.beside = beside
         self.rows_query: RowsQuery | None = None
         self.facts_query: FactsQuery | None = None
 
@@ -241,7 +246,7 @@ class Check:
         return query
 
     def facts(self, query: FactsQuery) -> FactsQuery:
-        """Register a generator of facts, for what is not rows."""
+        """Register a generator of facts, for what is not rows. Rows beside it are those that the repair changes."""
         self.facts_query = query
         return query
 

@@ -1,7 +1,7 @@
 """The laws that every check obeys, on a real server.
 
-1 it finds exactly the rows that its fixture marks; 2 it finds nothing in a healthy database. The laws of repairs come
-with repairs.
+1 it finds exactly the rows that its fixture marks; 2 it finds nothing in a healthy database. The laws of repairs are
+in `test_laws_of_repair`.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ def fixture_of(check: Check) -> Path:
 
 
 def versions_before(check: Check) -> dict[str, int]:
-    """Where the database stands when the check runs: just before its step, else at Grizzly."""
+    """Where the database stands when the check runs: just before its step, else at its first release or Grizzly."""
     catalogue = load_catalogue(check.service)
     assert catalogue
-    at = dict(catalogue.releases[GRIZZLY])
+    at = dict(catalogue.releases[max(GRIZZLY, check.releases.first or GRIZZLY)])
     if check.before is not None:
         at[check.before.repository] = int(check.before.version) - 1
     return at

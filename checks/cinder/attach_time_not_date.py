@@ -17,7 +17,7 @@ from typing import Any
 
 from sqlalchemy import DateTime, Select, cast, not_, or_, select
 
-from dbaudit.check import BLOCKS, ERROR, Check, Tables, step
+from dbaudit.check import BLOCKS, ERROR, Check, Tables, Update, step
 
 check = Check(
     __name__,
@@ -29,6 +29,7 @@ check = Check(
     each="volume {id}: {attach_time!r}",
     message="migration 040 stops (1292): `attach_time` of {count} attached volume(s) is no date",
     remedy="Before the upgrade: `UPDATE volumes SET attach_time = NULL WHERE id IN (...)`.",
+    repair=Update(lambda t: {"attach_time": None}),
 )
 DATE = "^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]+)?$"
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from sqlalchemy import Select, select
 
-from dbaudit.check import ADVICE, WARNING, Check, Tables, step
+from dbaudit.check import ADVICE, WARNING, Check, Tables, Update, step
 
 check = Check(
     __name__,
@@ -29,6 +29,7 @@ check = Check(
     message="migration 040 makes live attachments of {count} deleted volume(s) that still say attached",
     remedy="Before the upgrade: `UPDATE volumes SET attach_status = 'detached' WHERE deleted <> 0 AND attach_status = "
     "'attached'`.",
+    repair=Update(lambda t: {"attach_status": "detached"}),
 )
 
 

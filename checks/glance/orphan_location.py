@@ -14,10 +14,11 @@ Repair: delete these locations before the upgrade.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
-from dbaudit.check import BLOCKS, ERROR, Audited, Check, Fact, step
+from dbaudit.check import BLOCKS, ERROR, Audited, Check, Delete, Fact, Guard, Tables, step
 
 STEP = step("glance", 37)
 check = Check(
@@ -25,21 +26,29 @@ check = Check(
     severity=ERROR,
     effect=BLOCKS,
     before=STEP,
-    needs=("image_locations", "images"),
+    table="image_locations",
+    needs=("images",),
+    key=("image_id",),
     message="migration 037 stops (1452): {count} location(s) belong to images that do not exist, and it makes the "
     "missing foreign key",
     remedy="Before the upgrade: `DELETE FROM image_locations WHERE image_id NOT IN (SELECT id FROM images)`.",
+    repair=Delete(guards=(Guard("images", {"image_id": "id"}),)),
 )
 
 
 @check.facts
-def orphans(audited: Audited) -> Iterator[Fact]:
+def stopped(audited: Audited) -> Iterator[Fact]:
     stage = audited.stage(STEP)
     if stage is None or stage.before.tables["image_locations"].foreign_keys:
         return
-    place, image = audited.tables.image_locations, audited.tables.images
-    joined = place.outerjoin(image, image.c.id == place.c.image_id)
-    query = select(place.c.id, place.c.image_id).select_from(joined)
-    count, keys = audited.sample(query.where(image.c.id.is_(None), place.c.image_id.is_not(None)), "image_id")
+    count, keys = audited.sample(orphans(audited.tables), "image_id")
     if count:
         yield Fact("image_locations", count=count, keys=keys)
+
+
+@check.rows
+def orphans(t: Tables) -> Select[Any]:
+    place, image = t.image_locations, t.images
+    joined = place.outerjoin(image, image.c.id == place.c.image_id)
+    query = select(place.c.id, place.c.image_id).select_from(joined)
+    return query.where(image.c.id.is_(None), place.c.image_id.is_not(None))

@@ -16,7 +16,7 @@ from typing import Any
 
 from sqlalchemy import Select, select
 
-from dbaudit.check import BLOCKS, ERROR, Check, Tables, step
+from dbaudit.check import BLOCKS, ERROR, Check, Delete, Guard, Tables, step
 
 check = Check(
     __name__,
@@ -29,6 +29,7 @@ check = Check(
     each="device {address} of compute node {compute_node_id}, which does not exist",
     message="migration 246 stops (1452): {count} PCI device(s) belong to a compute node that does not exist",
     remedy="Before the upgrade: `DELETE FROM pci_devices WHERE compute_node_id NOT IN (SELECT id FROM compute_nodes)`.",
+    repair=Delete(guards=(Guard("compute_nodes", {"compute_node_id": "id"}),)),
 )
 
 

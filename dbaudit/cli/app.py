@@ -13,6 +13,7 @@ from typer.exceptions import Abort, TyperException
 
 from dbaudit import __version__
 from dbaudit.cli import (
+    audit,
     calibrate,
     catalogue,
     cells,
@@ -22,10 +23,14 @@ from dbaudit.cli import (
     ec2,
     flavors,
     inspect,
+    journal,
     manifest,
+    repair,
+    runs,
     server,
     snapshot,
     tokens,
+    undo,
     verify,
 )
 from dbaudit.errors import DbauditError, Exit
@@ -51,6 +56,11 @@ app.command("snapshot", epilog=EPILOG)(snapshot.command)
 app.command("calibrate", epilog=EPILOG)(calibrate.command)
 app.command("manifest", epilog=EPILOG)(manifest.command)
 app.command("verify", epilog=EPILOG)(verify.command)
+app.command("audit", epilog=EPILOG)(audit.command)
+app.command("repair", epilog=EPILOG)(repair.command)
+app.command("runs", epilog=EPILOG)(runs.command)
+app.command("undo", epilog=EPILOG)(undo.command)
+app.add_typer(journal.app, name="journal")
 app.add_typer(catalogue.app, name="catalogue")
 app.add_typer(cells.app, name="cells")
 app.add_typer(checks.app, name="checks")

@@ -48,15 +48,9 @@ def read(
     from dbaudit.comparison.loading import read_by_server
     from dbaudit.comparison.operand import Reading, read_operand
     from dbaudit.dryrun.scratch import scratch
-    from dbaudit.errors import UsageError
     from dbaudit.report.progress import drawn
 
-    if len(databases) > len(wanted):
-        raise UsageError(f"--database is given {len(databases)} times", "once for all, or once for each operand")
-    if list(wanted).count("-") > 1:
-        raise UsageError("standard input is one dump, not two", "name a file for the other side")
-    names: list[str | None] = list(databases) or [None]
-    names = names if len(names) == len(wanted) else names * len(wanted)
+    names = names_of(wanted, databases)
     login = credentials(defaults_file, ask_password)
     with scratch(places.places()) as spool, drawn(quiet=quiet) as watch:
         sides = [
@@ -73,6 +67,18 @@ def _server(wish: str, watch: Watch) -> Iterator[Server]:
 
     with start(wish, places=places.places(), needs=Needs(), watch=watch) as server:
         yield server
+
+
+def names_of(wanted: Sequence[str], databases: Sequence[str]) -> list[str | None]:
+    """The database of each operand, None where it says so itself. Raises UsageError where they do not fit."""
+    from dbaudit.errors import UsageError
+
+    if len(databases) not in (0, 1, len(wanted)):
+        raise UsageError(f"--database is given {len(databases)} times", "once for all, or once for each operand")
+    if list(wanted).count("-") > 1:
+        raise UsageError("standard input is one dump, not two", "name a file for the other side")
+    names: list[str | None] = list(databases) or [None]
+    return names if len(names) == len(wanted) else names * len(wanted)
 
 
 @contextmanager

@@ -102,14 +102,19 @@ class LiveData:
     url: URL = field(repr=False)
     shown: str
 
+    def connect(self) -> Connection:
+        """A connection in a session that may only read; the caller closes it. Raises pymysql's errors."""
+        endpoint = read_url(self.url.render_as_string(hide_password=False))
+        connection = endpoint.connect(endpoint.admin, self.url.database)
+        with connection.cursor() as cursor:
+            cursor.execute("SET SESSION TRANSACTION READ ONLY")
+        return connection
+
     @contextlib.contextmanager
     def connected(self) -> Iterator[Connection]:
         """A connection in a session that may only read. What the server says against it is a DbauditError."""
-        endpoint = read_url(self.url.render_as_string(hide_password=False))
         try:
-            with contextlib.closing(endpoint.connect(endpoint.admin, self.url.database)) as connection:
-                with connection.cursor() as cursor:
-                    cursor.execute("SET SESSION TRANSACTION READ ONLY")
+            with contextlib.closing(self.connect()) as connection:
                 yield connection
         except (pymysql.MySQLError, OSError, RuntimeError) as error:
             said = error.args[-1] if error.args else repr(error)

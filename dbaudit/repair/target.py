@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from dbaudit.server.server import Connection
 
 # Strict, so that no value is cut in silence; zero dates and zero counters that are there must survive all the same.
-SQL_MODE = "STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES"
+SQL_MODE = "STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO"
 # Seconds that a statement waits for a row lock. Short: a service that waits for us is worse off than a retry of ours.
 LOCK_WAIT = 3
 

@@ -12,12 +12,15 @@ from rich.table import Table
 from rich.text import Text
 
 from dbaudit.finding import Effect, Finding, Severity, Verdict
+from dbaudit.report import repair
 from dbaudit.result import Basis, DatabaseResult, Result, Status, StepResult
 
 PLAIN_WIDTH = 100  # columns where the output is no terminal: what a mail or a CI log shows without wrapping
 KEYS_IN_TEXT = 8  # natural keys named in a line; the JSON report has up to a hundred
 STEPS_IN_TEXT = 8  # steps not run that are listed one by one
 
+# Commands that say what was or would be changed, and find nothing.
+_OF_REPAIRS = ("repair", "undo", "runs", "volumes backfill-type", "volumes rehost")
 _VERDICT_STYLE = {Verdict.CLEAN: "bold green", Verdict.WARNINGS: "bold yellow", Verdict.FAILED: "bold red"}
 _SEVERITY_STYLE = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "cyan"}
 _STATUS_STYLE = {Status.OK: "green", Status.FAILED: "red", Status.NOT_RUN: "dim"}
@@ -60,8 +63,11 @@ def size(count: int) -> str:
 def _parts(result: Result) -> Iterator[RenderableType]:
     for database in result.databases:
         yield from _database(database)
-    yield Text()
-    yield _headline(result)
+    if result.command in _OF_REPAIRS:
+        yield from repair.parts(result)
+    else:
+        yield Text()
+        yield _headline(result)
     for effect, title in _GROUPS:
         found = [each for each in result.findings if each.effect is effect and each.waived is None]
         if found:

@@ -9,6 +9,7 @@ import pytest
 
 from dbaudit.repair.target import Target, open_target
 from dbaudit.server.server import Server
+from tests.repair.dumps import dump
 
 
 @pytest.fixture
@@ -37,3 +38,9 @@ def execute(server: Server, schema: str) -> Callable[..., list[tuple[object, ...
             return list(cursor.fetchall())
 
     return run
+
+
+@pytest.fixture
+def contents(server: Server, schema: str) -> Callable[[], list[str]]:
+    """Gives everything that is in the schema, to be compared."""
+    return lambda: dump(server, schema)

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import contextlib
+
+from dbaudit.server.server import Server
 
 
-def dump(execute: Callable[..., list[tuple[Any, ...]]]) -> list[str]:
+def dump(server: Server, schema: str) -> list[str]:
     """Lines that are equal only where the contents are."""
     lines: list[str] = []
-    tables = sorted(str(row[0]) for row in execute("SHOW FULL TABLES WHERE Table_type = 'BASE TABLE'"))
-    for table in tables:
-        lines.append(str(execute(f"SHOW CREATE TABLE `{table}`")[0][1]))
-        columns = [str(row[0]) for row in execute(f"SHOW COLUMNS FROM `{table}`")]
-        values = ", ".join(f"IFNULL(HEX(CAST(`{column}` AS BINARY)), 'NULL')" for column in columns)
-        lines += sorted(f"{table}: " + " ".join(map(str, row)) for row in execute(f"SELECT {values} FROM `{table}`"))
+    with contextlib.closing(server.admin(schema)) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT TABLE_NAME, COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE() "
+                       "ORDER BY TABLE_NAME, ORDINAL_POSITION")  # fmt: skip
+        tables: dict[str, list[str]] = {}
+        for table, column in cursor.fetchall():
+            tables.setdefault(str(table), []).append(str(column))
+        for table, columns in tables.items():
+            cursor.execute(f"SHOW CREATE TABLE `{table}`")
+            lines.append(str((cursor.fetchone() or ("", ""))[1]))
+            values = ", ".join(f"IFNULL(HEX(CAST(`{column}` AS BINARY)), 'NULL')" for column in columns)
+            cursor.execute(f"SELECT {values} FROM `{table}`")
+            lines += sorted(f"{table}: " + " ".join(map(str, row)) for row in cursor.fetchall())
     return lines

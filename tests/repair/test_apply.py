@@ -19,9 +19,9 @@ from dbaudit.repair.target import Target
 from dbaudit.repair.throttle import Throttle
 from dbaudit.repair.undo import plan_undo
 from dbaudit.repair.work import Part, Work
-from tests.repair.dumps import dump
 
 Execute = Callable[..., list[tuple[Any, ...]]]
+Contents = Callable[[], list[str]]
 QUICK = Limits(looks_apart=0.0)
 PARENT = "CREATE TABLE parent (id INT NOT NULL PRIMARY KEY, name VARCHAR(20)) ENGINE=InnoDB DEFAULT CHARSET=utf8"
 CHILD = (
@@ -70,15 +70,17 @@ def planned(target: Target, work: Work) -> Any:
 
 
 @pytest.mark.parametrize("work", [ORPHANS, BLANK], ids=lambda work: work.name)
-def test_a_plan_changes_nothing_apply_does_and_undo_gives_it_back(work: Work, target: Target, execute: Execute) -> None:
+def test_a_plan_changes_nothing_apply_does_and_undo_gives_it_back(
+    work: Work, target: Target, execute: Execute, contents: Contents
+) -> None:
     fill(execute)
-    before = dump(execute)
+    before = contents()
     plan = planned(target, work)
     assert plan.rows > 50
-    assert dump(execute) == before
+    assert contents() == before
     done = apply(work, target, Throttle(), QUICK)
     assert done.rows == plan.rows
-    assert dump(execute) != before
+    assert contents() != before
     assert planned(target, work).rows == 0
     again = apply(work, target, Throttle(), QUICK)
     assert (again.run, again.rows) == (None, 0)
@@ -87,14 +89,14 @@ def test_a_plan_changes_nothing_apply_does_and_undo_gives_it_back(work: Work, ta
     assert (told.units, told.kept) == (plan.rows, ())
     undone = undo(target, str(done.run), Throttle())
     assert (undone.restored, undone.kept) == (plan.rows, ())
-    assert dump(execute) == before
+    assert contents() == before
     with pytest.raises(DbauditError, match="undone already"):
         undo(target, str(done.run), Throttle())
 
 
-def test_undo_leaves_what_somebody_touched_since(target: Target, execute: Execute) -> None:
+def test_undo_leaves_what_somebody_touched_since(target: Target, execute: Execute, contents: Contents) -> None:
     fill(execute)
-    before = dump(execute)
+    before = contents()
     done = apply(BLANK, target, Throttle(), QUICK)
     execute("UPDATE child SET words = 'FILLED' WHERE id = 5", "DELETE FROM child WHERE id = 10")
     with target.session() as connection:
@@ -104,11 +106,11 @@ def test_undo_leaves_what_somebody_touched_since(target: Target, execute: Execut
     undone = undo(target, str(done.run), Throttle())
     assert undone.restored == done.rows - 2
     assert execute("SELECT words FROM child WHERE id = 5") == [("FILLED",)]
-    after = [line for line in dump(execute) if line not in before]
+    after = [line for line in contents() if line not in before]
     assert len(after) == 1
 
 
-def test_a_later_run_on_the_rows_refuses_the_undo(target: Target, execute: Execute) -> None:
+def test_a_later_run_on_the_rows_refuses_the_undo(target: Target, execute: Execute, contents: Contents) -> None:
     fill(execute)
     first = apply(BLANK, target, Throttle(), QUICK)
     execute("UPDATE child SET parent_id = 15 WHERE id IN (5, 15)")
@@ -119,17 +121,19 @@ def test_a_later_run_on_the_rows_refuses_the_undo(target: Target, execute: Execu
     undo(target, str(first.run), Throttle())
 
 
-def test_limits_refuse_before_anything_is_written(target: Target, execute: Execute) -> None:
+def test_limits_refuse_before_anything_is_written(target: Target, execute: Execute, contents: Contents) -> None:
     fill(execute)
-    before = dump(execute)
+    before = contents()
     with pytest.raises(UsageError, match="--max-rows"):
         apply(ORPHANS, target, Throttle(), Limits(max_rows=3))
     with pytest.raises(UsageError, match="--max-share"):
         apply(ORPHANS, target, Throttle(), Limits(max_share=0.1))
-    assert dump(execute) == before
+    assert contents() == before
 
 
-def test_what_cannot_be_repaired_is_refused_with_the_reason(target: Target, execute: Execute) -> None:
+def test_what_cannot_be_repaired_is_refused_with_the_reason(
+    target: Target, execute: Execute, contents: Contents
+) -> None:
     fill(execute)
     execute("UPDATE child SET at = NULL", "ALTER TABLE child MODIFY id INT NOT NULL, DROP PRIMARY KEY")
     with pytest.raises(DbauditError, match="no primary key"):

@@ -1,0 +1,149 @@
+"""Options of every command that writes to a live database, and what they make."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from dbaudit.progress import Watch
+    from dbaudit.repair.brakes import Brakes
+    from dbaudit.repair.limits import Limits
+    from dbaudit.repair.records import RunRecord
+    from dbaudit.repair.stop import Stop
+    from dbaudit.repair.target import Target
+    from dbaudit.repair.work import Work
+    from dbaudit.result import Result
+
+Url = Annotated[
+    str,
+    typer.Argument(metavar="URL", help="The database: mysql+pymysql://user@host/cinder, or a service's configuration."),
+]
+Apply = Annotated[bool, typer.Option("--apply", help="Do it. Without this, only the plan is shown.")]
+JournalSchema = Annotated[
+    str,
+    typer.Option("--journal-schema", metavar="NAME|SAME", help="Schema of the journal; SAME keeps it beside the data."),
+]
+MaxRows = Annotated[int | None, typer.Option("--max-rows", metavar="N", min=0, help="Refuse to change more rows.")]
+Share = typer.Option(
+    "--max-share", metavar="PERCENT", min=0, max=100, help="Refuse to change more of a table's rows than that."
+)
+ChunkTime = Annotated[
+    float, typer.Option("--chunk-time", metavar="SECONDS", min=0.01, max=10, help="Time that a chunk should take.")
+]
+Replica = Annotated[
+    list[str] | None,
+    typer.Option("--replica", metavar="URL", help="A replica whose lag is watched; repeatable. Default: those known."),
+]
+IgnoreReplicas = Annotated[bool, typer.Option("--ignore-replicas", help="Do not ask the server for its replicas.")]
+MaxLag = Annotated[float, typer.Option("--max-lag", metavar="SECONDS", min=0, help="Wait while a replica lags more.")]
+MaxThreads = Annotated[int, typer.Option("--max-threads", metavar="N", min=0, help="Wait while more threads run.")]
+MaxHistory = Annotated[
+    int, typer.Option("--max-history", metavar="N", min=0, help="Wait while InnoDB's history list is longer.")
+]
+MaxPaused = Annotated[
+    float,
+    typer.Option("--max-flow-control", metavar="PERCENT", min=0, max=100, help="Wait while Galera pauses more."),
+]
+Sentinel = Annotated[Path | None, typer.Option("--sentinel", metavar="FILE", help="Wait while this file is there.")]
+RunTime = Annotated[
+    float | None, typer.Option("--run-time", metavar="SECONDS", min=0, help="Stop after that time, resumable.")
+]
+Sleep = Annotated[float, typer.Option("--sleep", metavar="SECONDS", min=0, help="Sleep between chunks.")]
+Hours = Annotated[
+    str | None, typer.Option("--window", metavar="HH:MM-HH:MM", help="Work only within these hours, UTC.")
+]
+MaxWait = Annotated[
+    float, typer.Option("--max-wait", metavar="SECONDS", min=0, help="Give up (exit 75) when held back for longer.")
+]
+
+
+def target(url: str, journal: str, defaults_file: Path | None, ask_password: bool) -> Target:
+    """The target that a URL or a configuration file names."""
+    from dbaudit.cli import operands
+    from dbaudit.comparison.operand import live_url
+    from dbaudit.repair.target import open_target
+
+    return open_target(live_url(url, None, operands.credentials(defaults_file, ask_password)), journal)
+
+
+def brakes(
+    replica: list[str] | None, ignore_replicas: bool, max_lag: float, max_threads: int, max_history: int,
+    max_flow_control: float, sentinel: Path | None, run_time: float | None, sleep: float, window: str | None,
+    max_wait: float, defaults_file: Path | None, ask_password: bool,
+) -> Brakes:  # fmt: skip
+    """What may hold the run back, of the options above."""
+    from dbaudit.cli import operands
+    from dbaudit.comparison.live import complete, parse
+    from dbaudit.repair.brakes import Brakes
+    from dbaudit.repair.throttle import read_window
+
+    login = operands.credentials(defaults_file, ask_password) if replica else None
+    return Brakes(
+        replicas=[complete(parse(each), login) for each in replica or [] if login],
+        look_for_replicas=not ignore_replicas,
+        max_lag=max_lag,
+        max_threads=max_threads,
+        max_history=max_history,
+        max_paused=max_flow_control / 100,
+        sentinel=sentinel,
+        run_time=run_time,
+        sleep=sleep,
+        window=read_window(window) if window else None,
+        max_wait=max_wait,
+    )
+
+
+@contextmanager
+def at_work(*, quiet: bool) -> Iterator[tuple[Stop, Watch]]:
+    """A stop that signals ask for, a progress line, and the log on standard error, while the block runs."""
+    from dbaudit.repair.stop import on_signals
+    from dbaudit.report.progress import drawn
+
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    log = logging.getLogger("dbaudit")
+    log.addHandler(handler)
+    log.setLevel(logging.WARNING if quiet else logging.INFO)
+    try:
+        with on_signals() as stop, drawn(quiet=quiet) as watch:
+            yield stop, watch
+    finally:
+        log.removeHandler(handler)
+
+
+def do(command: str, work: Work, target: Target, limits: Limits, held: Brakes, *, apply: bool, quiet: bool) -> Result:
+    """The plan of a work, or what came of carrying it out."""
+    from dbaudit.repair import results
+    from dbaudit.repair.apply import apply as carry_out
+    from dbaudit.repair.brakes import throttle_of
+
+    if not apply:
+        return results.planned(command, work, target, limits)
+    with at_work(quiet=quiet) as (stop, watch):
+        done = carry_out(work, target, throttle_of(held, target, stop, watch), limits, watch)
+    return results.done(command, done, target)
+
+
+def take_back(run: str, target: Target, limits: Limits, held: Brakes, *, apply: bool, quiet: bool) -> Result:
+    """The plan of an undo, or what came of it."""
+    from dbaudit.repair import results
+    from dbaudit.repair.brakes import throttle_of
+    from dbaudit.repair.retract import undo
+
+    if not apply:
+        return results.undo_planned(run, target)
+    with at_work(quiet=quiet) as (stop, watch):
+        undone = undo(target, run, throttle_of(held, target, stop, watch), limits, watch, counters)
+    return results.undone(undone, target)
+
+
+def counters(record: RunRecord) -> Work | None:
+    """The work that computes a run's counters anew, for those tasks that have any."""
+    return None

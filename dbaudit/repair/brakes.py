@@ -1,0 +1,90 @@
+"""The gauges that a run gets: those that were asked for, and the replicas that the server knows itself."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pymysql
+from sqlalchemy import URL
+
+from dbaudit.errors import DbauditError
+from dbaudit.progress import Watch, silent
+from dbaudit.repair import faults
+from dbaudit.repair.gauge import HISTORY, LAG, PAUSED, THREADS, FlowControl, HistoryList, ReplicaLag, ThreadsRunning
+from dbaudit.repair.stop import Stop
+from dbaudit.repair.throttle import MAX_WAIT, Gauge, SentinelFile, Throttle, Throttled, Window
+
+if TYPE_CHECKING:
+    from dbaudit.repair.target import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Brakes:
+    """What may hold a run back. `replicas` are URLs; `look_for_replicas` asks the server for others."""
+
+    replicas: Sequence[URL] = ()
+    look_for_replicas: bool = True
+    max_lag: float = LAG
+    max_threads: int = THREADS
+    max_history: int = HISTORY
+    max_paused: float = PAUSED
+    sentinel: Path | None = None
+    run_time: float | None = None
+    sleep: float = 0.0
+    window: Window | None = None
+    max_wait: float = MAX_WAIT
+
+
+def throttle_of(brakes: Brakes, target: Target, stop: Stop, watch: Watch = silent) -> Throttle:
+    """The throttle of a run. Raises Throttled where the sentinel file is there, DbauditError where lag is unknown."""
+    gauges: list[Gauge] = []
+    if brakes.sentinel is not None:
+        gauges.append(SentinelFile(brakes.sentinel))
+        if reason := gauges[0].holds():
+            raise Throttled(f"not begun: {reason}", "remove it and run again")
+    urls = list(brakes.replicas) or (list(_known(target)) if brakes.look_for_replicas else [])
+    gauges += [ReplicaLag(url, brakes.max_lag) for url in urls]
+    gauges.append(ThreadsRunning(target.url, brakes.max_threads))
+    if target.galera:
+        gauges.append(FlowControl(target.url, brakes.max_paused))
+    gauges.append(HistoryList(target.url, brakes.max_history))
+    return Throttle(
+        gauges, stop=stop, run_time=brakes.run_time, sleep=brakes.sleep, window=brakes.window,
+        max_wait=brakes.max_wait, watch=watch,
+    )  # fmt: skip
+
+
+def _known(target: Target) -> Iterator[URL]:
+    """The replicas that the server names, reached with the same account."""
+    for row in _registered(target):
+        host, port = str(row.get("Host") or ""), int(row.get("Port") or 3306)
+        name = f"{host or 'server id ' + str(row.get('Server_id', row.get('Server_Id', '?')))}:{port}"
+        url = target.url.set(host=host, port=port, query={}) if host else None
+        with contextlib.suppress(pymysql.MySQLError, OSError):
+            if url is not None and "unknown" not in (ReplicaLag(url).holds() or ""):
+                yield url
+                continue
+        raise DbauditError(
+            f"the server has the replica {name}, whose lag cannot be read",
+            "name it with --replica URL, or leave its lag alone with --ignore-replicas",
+        )
+
+
+def _registered(target: Target) -> list[dict[str, Any]]:
+    if target.variables.get("log_bin", "OFF").upper() not in ("ON", "1"):
+        return []
+    with target.session() as connection, connection.cursor(pymysql.cursors.DictCursor) as cursor:
+        for statement in ("SHOW REPLICAS", "SHOW SLAVE HOSTS"):
+            try:
+                cursor.execute(statement)
+                return [dict(row) for row in cursor.fetchall()]
+            except pymysql.MySQLError as error:
+                if faults.is_denied(error):
+                    return []  # the plan says so
+                if not isinstance(error, pymysql.ProgrammingError):
+                    raise
+    return []
