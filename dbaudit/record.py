@@ -88,6 +88,36 @@ class WarningsRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Failure:
+    """What a failed step left, and whether running it again would do.
+
+    `statement` failed, without its values; `left` are the differences it left behind, `half` says what of its work is
+    done by the step catalogue; `changed` counts rows by table. `retry` is None where that is not known; `by` says from
+    what it is: `tried`, `catalogue`, `nothing left behind`. `doing` is what the server was at when time was up.
+    """
+
+    statement: str | None = None
+    left: tuple[str, ...] | None = None
+    half: str | None = None
+    changed: Mapping[str, int] | None = None
+    retry: bool | None = None
+    by: str | None = None
+    error: str | None = None
+    doing: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The failure as JSON has it."""
+        return {
+            "statement": self.statement,
+            "left_behind": None if self.left is None else list(self.left),
+            "half_applied": self.half,
+            "rows_changed": None if self.changed is None else dict(self.changed),
+            "retry": {"works": self.retry, "by": self.by, "error": self.error},
+            "doing": self.doing,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class StepRecord:
     """One step as it was observed.
 

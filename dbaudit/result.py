@@ -15,7 +15,7 @@ from typing import Any
 from dbaudit import __version__
 from dbaudit.errors import Exit
 from dbaudit.finding import Finding, Skipped, Step, Verdict
-from dbaudit.record import StepRecord
+from dbaudit.record import Failure, StepRecord
 
 FORMAT = 1
 EXIT_OF = {Verdict.CLEAN: Exit.CLEAN, Verdict.WARNINGS: Exit.WARNINGS, Verdict.FAILED: Exit.FAILED}
@@ -41,9 +41,10 @@ class Status(StrEnum):
 class StepResult:
     """One pending step, run or not. `revisions` are those that it applied, where a step is a phase.
 
-    `record` is what was observed while it ran, None where it did not run or nobody looked;
-    `database` is the plan's name of the database, None where a command looks at one. `production` is the range of
-    seconds that it would take there, None where nobody knows.
+    `record` is what was observed while it ran, None where it did not run or nobody looked; `failure` is set where it
+    failed, `timed_out` says that it was stopped by its time limit. `database` is the plan's name of the database, None
+    where a command looks at one. `production` is the range of seconds that it would take there, None where nobody
+    knows.
     """
 
     step: Step
@@ -56,6 +57,8 @@ class StepResult:
     record: StepRecord | None = None
     database: str | None = None
     production: tuple[float, float] | None = None
+    failure: Failure | None = None
+    timed_out: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """The step as JSON has it; a time is rounded to milliseconds."""
@@ -67,6 +70,8 @@ class StepResult:
             "error": self.error,
             "revisions": list(self.revisions),
             "output": self.output,
+            "timed_out": self.timed_out,
+            "failure": None if self.failure is None else self.failure.as_dict(),
             "record": None if self.record is None else self.record.as_dict(),
             **({} if self.database is None else {"database": self.database}),
             **({} if self.production is None else {"production_seconds": [round(each, 3) for each in self.production]}),

@@ -55,6 +55,23 @@ To = Annotated[
     str | None,
     typer.Option("--to", metavar="RELEASE", help="The release to upgrade to, for example havana; a plan may name it."),
 ]
+ContinueAfter = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--continue-after",
+        metavar="STEP|all",
+        help="Where this step fails, mark it as done and go on; repeatable. What later steps do is then no upgrade's.",
+    ),
+]
+RestartAt = Annotated[
+    str | None,
+    typer.Option("--restart-at", metavar="STEP", help="Run from this step on: those before it count as done."),
+]
+Retry = Annotated[bool, typer.Option("--retry", help="Run a failed step once more, to see whether a retry would do.")]
+Keep = Annotated[bool, typer.Option("--keep", help="Leave the throwaway server running, and say how to reach it.")]
+Rollback = Annotated[
+    bool, typer.Option("--rollback-time", help="Restore the dump once more at the end: how long the way back takes.")
+]
 Workers = Annotated[int, typer.Option("--workers", min=1, max=64, help="Connections that restore rows.")]
 
 
@@ -74,6 +91,11 @@ def command(
     runner_output: options.RunnerOutput = None,
     step_timeout: options.StepTimeout = None,
     manifest: Manifest = Manifests.TOUCHED,
+    continue_after: ContinueAfter = None,
+    restart_at: RestartAt = None,
+    retry: Retry = False,
+    keep: Keep = False,
+    rollback_time: Rollback = False,
     allow_network: options.AllowNetwork = False,
     workers: Workers = 2,
     production_size: options.ProductionSize = None,
@@ -130,9 +152,13 @@ def command(
         stepping = RunnerRequest(
             runner, phases, runner_probe, runner_driver, limit, network, kept, runner_venv, variables
         )
+    course = Course(
+        manifest, continue_after=frozenset(continue_after or ()), restart_at=restart_at, retry=retry, keep=keep,
+        rollback=rollback_time,
+    )  # fmt: skip
     request = Request(
         dump, release(to), database, database_charset, server, server_binary, stepping, workers,
-        operands.policy(policy), course=Course(manifest),
+        operands.policy(policy), course=course,
         production=read_production(production_size or [], calibrate),
     )  # fmt: skip
     with drawn(quiet=quiet) as watch:

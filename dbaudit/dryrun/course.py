@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from dbaudit.finding import Step
+
 
 class Manifests(StrEnum):
     """When the data is read for the proof of losses.
@@ -21,7 +23,21 @@ class Manifests(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """`manifests` says when the data is read for the proof of losses, `observe` whether each step gets a record."""
+    """`manifests` says when the data is read for the proof of losses, `observe` whether each step gets a record.
+
+    `continue_after` are steps (`cinder:11`, or `all`) after whose failure the next are run all the same, `restart_at`
+    the first to run, `retry` whether a failed one is run once more. `keep` leaves the server running; `rollback` has
+    the dump restored once more, to see how long that takes.
+    """
 
     manifests: Manifests = Manifests.TOUCHED
     observe: bool = True
+    continue_after: frozenset[str] = frozenset()
+    restart_at: str | None = None
+    retry: bool = False
+    keep: bool = False
+    rollback: bool = False
+
+    def continues(self, step: Step) -> bool:
+        """Whether the next step is run although this one failed."""
+        return bool(self.continue_after & {"all", str(step)})

@@ -6,12 +6,12 @@ Every stage takes what the one before it gave. Whatever was started is stopped w
 from __future__ import annotations
 
 import contextlib
-import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dbaudit.dryrun import rehearsal
+from dbaudit.dryrun.afterwards import Afterwards, keep, put_away, time_rollback
 from dbaudit.dryrun.course import Course, Manifests
 from dbaudit.dryrun.inspection import Inspection, inspect_one, notes, plural_of
 from dbaudit.dryrun.judging import judge
@@ -19,7 +19,7 @@ from dbaudit.dryrun.prediction import Prediction, check_direction, predict, sche
 from dbaudit.dryrun.request import Request, RunnerRequest
 from dbaudit.dryrun.rows import reader
 from dbaudit.dryrun.scratch import scratch
-from dbaudit.dryrun.stepping import Onlookers, run
+from dbaudit.dryrun.stepping import Onlookers, Stepping
 from dbaudit.dump.restore import Restored, restore
 from dbaudit.errors import DbauditError
 from dbaudit.finding import Effect, Finding, Severity, Skipped, Verdict, verdict
@@ -82,7 +82,18 @@ def dry_run(request: Request, places: Places, environment: Mapping[str, str], wa
             if request.runner is not None:
                 ran = _rehearse(request, request.runner, inspection, copy, prediction, space, environment, watch)
             concluded = _conclude(request, inspection, copy, prediction, ran)
-            return judge(_estimated(request, inspection, copy, concluded), request.policy, request.today)
+            result = _estimated(request, inspection, copy, concluded)
+            for each in _afterwards(request, inspection, copy, watch):
+                result = replace(result, notes=(*result.notes, *each.notes), extra={**result.extra, **each.extra})
+            return judge(result, request.policy, request.today)
+
+
+def _afterwards(request: Request, inspection: Inspection, copy: Copy, watch: Watch) -> Iterator[Afterwards]:
+    """What was asked for beside the report. The server is kept last: from then on it is not ours to end."""
+    if request.course.rollback:
+        yield time_rollback(copy.server, inspection.index, inspection.entry.name, request.workers, watch)
+    if request.course.keep:
+        yield keep(copy.server, copy.database)
 
 
 @contextlib.contextmanager
@@ -120,14 +131,16 @@ def _rehearse(
     with rehearsal.runner_for(asked, plan, target, environment) as (runner, steps):
         proof = runner.prove(watch)
         with _onlookers(request.course, inspection, copy, prediction, watch) as onlookers:
-            ran = tuple(run(runner, steps, onlookers, watch))
+            facts = {step.id: step for step in prediction.pending}
+            stepping = Stepping(runner, target, request.course, onlookers, facts)
+            ran = tuple(stepping.run(steps, watch))
             lost, unseen = onlookers.losses()
     findings, skipped = _aftermath(request, inspection, copy, prediction, ran)
     return Rehearsal(
-        _kept(ran, directory, asked.output),
+        put_away(ran, asked.output),
         (*_unlike(inspection, copy), *findings, *lost),
         (*skipped, *unseen),
-        (proof, *(str(each) for each in rewritten)),
+        (proof, *stepping.notes, *(str(each) for each in rewritten)),
     )
 
 
@@ -149,21 +162,6 @@ def _onlookers(
         if course.observe:
             observer = stack.enter_context(Observer(copy.server, copy.account, copy.database))
         yield Onlookers(observer, witness, course.manifests)
-
-
-def _kept(steps: tuple[StepResult, ...], directory: Path, output: Path | None) -> tuple[StepResult, ...]:
-    """The steps with what their tools printed moved to where it outlives the run."""
-    if output is None:
-        return tuple(replace(step, output=None) for step in steps)
-    output.mkdir(mode=0o700, parents=True, exist_ok=True)
-    kept = []
-    for step in steps:
-        if step.output is not None:
-            place = output / Path(step.output).name
-            shutil.move(step.output, place)
-            step = replace(step, output=str(place))
-        kept.append(step)
-    return tuple(kept)
 
 
 def _aftermath(

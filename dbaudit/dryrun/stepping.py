@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from dbaudit.dryrun.course import Manifests
+from dbaudit.dryrun.course import Course, Manifests
+from dbaudit.dryrun.failing import TRIED, find_failure
 from dbaudit.errors import DbauditError, UsageError
 from dbaudit.finding import Finding, Skipped, Step
+from dbaudit.migration.marking import mark_done
 from dbaudit.migration.observation import Observer
-from dbaudit.migration.runner import Runner, RunStep, StepOutcome
+from dbaudit.migration.runner import Runner, RunStep, StepOutcome, Target
+from dbaudit.migration.steps import StepFacts
 from dbaudit.progress import Progress, Watch
 from dbaudit.proof.witness import Witness
-from dbaudit.record import StepRecord
+from dbaudit.record import Failure, StepRecord
 from dbaudit.result import Status, StepResult
 
 
@@ -47,38 +50,98 @@ class Onlookers:
         return found.findings, (*self.unseen, *found.skipped)
 
 
-def run(runner: Runner, steps: Sequence[RunStep], onlookers: Onlookers, watch: Watch) -> Iterator[StepResult]:
-    """Run steps until one fails; the rest is not run."""
-    failed = False
-    for number, step in enumerate(steps):
-        if failed:
-            yield StepResult(step.step, step.title)
-            continue
-        watch(Progress("step", number, len(steps), "steps", str(step.step)))
-        result = _run_one(runner, step, onlookers)
-        failed = result.status is Status.FAILED
-        yield result
-    watch(Progress("step", len(steps), len(steps), "steps"))
+@dataclass(frozen=True)
+class Stepping:
+    """What is stepped: the runner, its target, the course, who looks on, and the facts of steps by their names."""
+
+    runner: Runner
+    target: Target
+    course: Course
+    onlookers: Onlookers
+    facts: Mapping[str, StepFacts]
+    notes: list[str] = field(default_factory=list)
+
+    def run(self, steps: Sequence[RunStep], watch: Watch) -> Iterator[StepResult]:
+        """Run steps until one fails, and further where the course says so; the rest is not run."""
+        first = self._begin(steps)
+        stopped = False
+        for number, step in enumerate(steps):
+            if number < first or stopped:
+                yield StepResult(step.step, step.title)
+                continue
+            watch(Progress("step", number, len(steps), "steps", str(step.step)))
+            result = self._run_one(step)
+            if result.status is Status.FAILED:
+                stopped = not self._goes_on(step, result)
+            yield result
+        watch(Progress("step", len(steps), len(steps), "steps"))
+
+    def _begin(self, steps: Sequence[RunStep]) -> int:
+        """The place of the first step to run; the database is made to stand before it."""
+        wanted, names = self.course.restart_at, [str(step.step) for step in steps]
+        for name in (wanted, *sorted(self.course.continue_after - {"all"})):
+            if name is not None and name not in names:
+                raise UsageError(f"{name} is none of the pending steps", f"they are {', '.join(names) or 'none'}")
+        first = names.index(wanted) if wanted else 0
+        if first:
+            done = mark_done(self.target.server, self.target.database, steps[first - 1])
+            self.notes.append(
+                f"begun at {wanted}, as --restart-at asks: {done}; the {first} pending step(s) before it were left "
+                "out, so that what it worked on may not be what an upgrade would find"
+            )
+        return first
+
+    def _goes_on(self, step: RunStep, result: StepResult) -> bool:
+        if result.failure and result.failure.by == TRIED and result.failure.retry:
+            self.notes.append(f"{step.step} failed and passed when it was run again: the next steps were run")
+            return True
+        if not self.course.continues(step.step):
+            return False
+        try:
+            done = mark_done(self.target.server, self.target.database, step)
+        except DbauditError as error:
+            self.notes.append(f"the steps after {step.step} were not run: {error.what}")
+            return False
+        self.notes.append(
+            f"{step.step} failed and was gone past, as --continue-after asks: {done}; what later steps did is not what "
+            "an upgrade does"
+        )
+        return True
+
+    def _run_one(self, step: RunStep) -> StepResult:
+        observer, observed, record = self.onlookers.observer, None, None
+        try:
+            if observer is None:
+                outcome = self.runner.run(step)
+            else:
+                with observer.watching() as observed:
+                    outcome = self.runner.run(step)
+                record = observed.record(outcome.seconds, outcome.warnings)
+        except UsageError:
+            raise
+        except DbauditError as error:  # the server died, or the database is gone: that is a step's doing
+            return StepResult(step.step, step.title, Status.FAILED, error=error.what, failure=Failure())
+        failure = None
+        if outcome.status is Status.FAILED:
+            failure = find_failure(self.target, self.facts.get(str(step.step)), outcome, observed, record)
+        self.onlookers.look(step.step, record)
+        if failure is not None and self.course.retry:
+            failure = self._again(step, failure)
+        return _result(step, outcome, record, failure)
+
+    def _again(self, step: RunStep, failure: Failure) -> Failure:
+        """Run a failed step once more, on what it left behind."""
+        try:
+            outcome = self.runner.run(step)
+        except DbauditError as error:
+            return replace(failure, retry=False, by=TRIED, error=error.what)
+        self.onlookers.look(step.step, None)
+        return replace(failure, retry=outcome.status is Status.OK, by=TRIED, error=outcome.error)
 
 
-def _run_one(runner: Runner, step: RunStep, onlookers: Onlookers) -> StepResult:
-    observer = onlookers.observer
-    try:
-        if observer is None:
-            outcome, record = runner.run(step), None
-        else:
-            with observer.watching() as observed:
-                outcome = runner.run(step)
-            record = observed.record(outcome.seconds, outcome.warnings)
-    except UsageError:
-        raise
-    except DbauditError as error:  # the server died, or the database is gone: that is this step's doing
-        return StepResult(step.step, step.title, Status.FAILED, error=error.what)
-    onlookers.look(step.step, record)
-    return replace(_result(step, outcome), record=record)
-
-
-def _result(step: RunStep, outcome: StepOutcome) -> StepResult:
+def _result(step: RunStep, outcome: StepOutcome, record: StepRecord | None, failure: Failure | None) -> StepResult:
     return StepResult(
-        step.step, step.title, outcome.status, outcome.seconds, outcome.error, outcome.revisions, str(outcome.output)
-    )
+        step=step.step, title=step.title, status=outcome.status, seconds=outcome.seconds, error=outcome.error,
+        revisions=outcome.revisions, output=str(outcome.output), record=record, failure=failure,
+        timed_out=outcome.timed_out,
+    )  # fmt: skip

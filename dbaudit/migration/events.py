@@ -86,7 +86,8 @@ def read_events(connection: Connection) -> Events:
         cursor.execute(
             "SELECT DIGEST_TEXT, COUNT_STAR, SUM_TIMER_WAIT, SUM_ROWS_AFFECTED, SUM_WARNINGS"
             " FROM performance_schema.events_statements_summary_by_digest"
-            " WHERE DIGEST_TEXT IS NULL OR DIGEST_TEXT NOT LIKE %s ORDER BY SUM_TIMER_WAIT DESC",
+            " WHERE DIGEST_TEXT IS NULL OR DIGEST_TEXT NOT LIKE %s AND DIGEST_TEXT NOT LIKE 'SHOW WARNINGS%%'"
+            " ORDER BY SUM_TIMER_WAIT DESC",
             (f"%{_OWN}%",),
         )
         digests = cursor.fetchall()

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 # Seconds between two looks at files, and between two at locks.
 FILES_EVERY, LOCKS_EVERY = 0.05, 0.2
 _TEMPORARY = re.compile(r"/#sql|/ibtmp|#innodb_temp/| \(deleted\)$|/tmp/")
+_VALUE = re.compile(r"'(?:[^'\\]|\\.|'')*(?:'|$)|\"(?:[^\"\\]|\\.)*(?:\"|$)")
 _LOCKS = {
     "SHARED_NO_READ_WRITE": "EXCLUSIVE", "EXCLUSIVE": "EXCLUSIVE", "SHARED_NO_WRITE": "SHARED",
     "SHARED_UPGRADABLE": "NONE", "SHARED_WRITE": "NONE", "SHARED_READ": "NONE",
@@ -100,7 +101,8 @@ class Sampler:
                 (self._account.user,),
             )
             row = cursor.fetchone()
-            self.doing = f"{row[1] or 'running'} for {row[2]} s: {' '.join(str(row[0]).split())[:200]}" if row else None
+            if row:
+                self.doing = f"{row[1] or 'running'} for {row[2]} s: {_shown(str(row[0]))}"
             if self._locks:
                 cursor.execute(
                     "SELECT s.THREAD_ID, s.EVENT_ID, m.LOCK_TYPE FROM performance_schema.metadata_locks m"
@@ -116,6 +118,11 @@ class Sampler:
                         found.setdefault((int(thread), int(event)), []).append(_LOCKS[str(kind)])
                 for key, kinds in found.items():
                     self._seen.setdefault(key, Counter())[max(kinds, key=_STRENGTH.index)] += 1
+
+
+def _shown(statement: str) -> str:
+    """The beginning of a statement, without its values: they may be secret."""
+    return " ".join(_VALUE.sub("?", statement[:2000]).split())[:200]
 
 
 def _open_files(process: int) -> Iterator[tuple[str, int]]:

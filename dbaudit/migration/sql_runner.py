@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 # Characters of a statement that errors and the output show.
 _SHOWN = 200
+# Warnings that the server keeps of one statement: the most that it can. By default it keeps 64, of a million rows cut.
+_WARNINGS = 65_535
 _NUMBERED = re.compile(r"[Vv]?(?P<number>\d+)(?:[^0-9].*)?$")
 # sqlalchemy-migrate keeps the way back beside the way forward.
 _WAY_BACK = re.compile(r"downgrade|rollback|undo", re.I)
@@ -55,6 +57,7 @@ class SqlRunner(Runner):
         self._target = target
         self._mode = sql_mode
         self._limit = limit
+        self._warnings: list[str] = []
 
     def prove(self, watch: Watch = silent) -> str:
         """Nothing to ask: the statements go over a connection of our own, with rights on the schema alone."""
@@ -84,12 +87,14 @@ class SqlRunner(Runner):
         output = output_file(target.directory / "steps", step)
         with RevisionWatch(target.server, target.database) as watched:
             begun = time.perf_counter()
+            self._warnings = []
             with output.open("w") as log:
                 error, timed_out = self._run_file(path, int(step.argument), log)
             seconds = time.perf_counter() - begun
             revisions = watched.applied()
         status = Status.FAILED if error else Status.OK
-        return StepOutcome(status, seconds, error, output, revisions, timed_out)
+        texts = tuple(masked(text, (target.account.password,)) for text in self._warnings)
+        return StepOutcome(status, seconds, error, output, revisions, timed_out, texts)
 
     def _run_file(self, path: Path, number: int, log: TextIO) -> tuple[str | None, bool]:
         """The error, or None, and whether it came of the time limit."""
@@ -118,8 +123,9 @@ class SqlRunner(Runner):
     def _execute_all(self, path: Path, number: int, log: TextIO) -> None:
         connection = self._target.server.connect(self._target.account, self._target.database)
         try:
-            if self._mode is not None:
-                with connection.cursor() as cursor:
+            with connection.cursor() as cursor:
+                cursor.execute(f"SET SESSION max_error_count = {_WARNINGS}")
+                if self._mode is not None:
                     cursor.execute("SET SESSION sql_mode = %s", (self._mode,))
             for line, statement in _statements(path):
                 self._execute(connection, path, line, statement, log)
@@ -140,6 +146,9 @@ class SqlRunner(Runner):
                     rows = cursor.execute(statement.text.decode("utf-8", "surrogateescape"))
                     while cursor.nextset():
                         pass
+                    if cursor.warning_count:
+                        cursor.execute("SHOW WARNINGS")
+                        self._warnings += [f"{level} {code}: {text}" for level, code, text in cursor.fetchall()]
         except pymysql.MySQLError as error:
             said, code = _said(error), _code(error)
         log.write(f"line {line}  {time.perf_counter() - begun:.3f} s  {rows} rows  {shown}\n")

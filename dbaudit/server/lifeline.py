@@ -97,6 +97,17 @@ class Lifeline:
         answer: dict[str, object] = json.loads(line)
         return answer
 
+    def keep(self) -> None:
+        """Have the supervisor stay when we let go: it ends by SIGTERM, or with the server."""
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(b'{"keep": true}\n')
+            self._process.stdin.flush()
+        except OSError as error:
+            raise DbauditError(f"the supervisor of the private server is gone: {error}") from error
+        if "kept" not in self._listen(None):
+            raise DbauditError("the private server has ended: it cannot be kept")
+
     def let_go(self) -> None:
         """Close the lifeline and wait until the supervisor has cleaned up."""
         for pipe in (self._process.stdin, self._process.stdout):

@@ -22,7 +22,7 @@ from dbaudit.server.disk import Needs
 from dbaudit.server.identity import Identity, server_identity
 from dbaudit.server.lifeline import Lifeline, Order
 from dbaudit.server.place import Places
-from dbaudit.server.server import Account, Endpoint, Server, new_password
+from dbaudit.server.server import Account, Endpoint, Kept, Server, new_password
 from dbaudit.server.version import ServerVersion
 from dbaudit.server.workspace import SOCKET_PATH_LIMIT, Workspace
 
@@ -59,12 +59,21 @@ class PrivateServer(Server):
         )
         self.pid = pid
         self.supervisor = lifeline.pid
+        self._lifeline = lifeline
         self._close = _closer(lifeline, spaces)
 
     def log_tail(self, lines: int = 20) -> str:
         """The last lines of the server's log."""
         assert self.directory is not None
         return log.tail(self.directory / "log", lines)
+
+    def keep(self) -> Kept:
+        """Have its supervisor stay, and the server with it, until the supervisor is told to end."""
+        assert self.directory is not None
+        options = _client_options(self.directory / "client.cnf", self._endpoint)
+        self._lifeline.keep()
+        self._close = _nothing
+        return Kept(f"mysql --defaults-extra-file={options}", f"kill {self.supervisor}")
 
     def close(self) -> None:
         """Kill the server and remove its directory."""
@@ -188,6 +197,18 @@ def _write_first_statements(plan: Plan, path: Path, admin: Account) -> Path:
     path.write_text(statement)
     if plan.identity.drop:
         os.chown(path, plan.identity.uid, plan.identity.gid)
+    return path
+
+
+def _nothing() -> None:
+    """What closing a kept server does."""
+
+
+def _client_options(path: Path, endpoint: Endpoint) -> Path:
+    """An option file for client programs, readable by us alone."""
+    path.touch(mode=0o600)
+    admin = endpoint.admin
+    path.write_text(f"[client]\nuser={admin.user}\npassword={admin.password}\nsocket={endpoint.socket}\n")
     return path
 
 

@@ -72,6 +72,14 @@ class Endpoint:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A server that outlives dbaudit: the commands that connect to it and that end it. No password is in them."""
+
+    connect: str
+    stop: str
+
+
 class Server(ABC):
     """A throwaway server that dbaudit may fill, change and forget.
 
@@ -184,6 +192,10 @@ class Server(ABC):
             connection.ping(reconnect=False)
             return True
         return False
+
+    def keep(self) -> Kept:
+        """Have it stay when it is closed. Raises DbauditError for one that cannot."""
+        raise DbauditError(f"{self.label} cannot be kept", "use --server private, or a server marked as throwaway")
 
     @abstractmethod
     def log_tail(self, lines: int = 20) -> str:

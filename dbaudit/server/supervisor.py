@@ -3,7 +3,9 @@
 Run as `python -I -S supervisor.py DIRECTORY`: a program of its own that imports the standard library only. Its
 standard input is the lifeline: one JSON order a line, `{"argv", "log", "stdin", "user", "env", "cwd"}`; each is
 answered on standard output by `{"pid": n}` and later `{"exit": code}`, or by `{"error": text}`. When the lifeline
-closes, however dbaudit ended, it kills what runs, removes DIRECTORY and the other directories given, and ends.
+closes, however dbaudit ended, it kills what runs, removes DIRECTORY and the other directories given, and ends. After
+the order `{"keep": true}`, answered by `{"kept": true}`, it stays without its lifeline: until SIGTERM, or the server's
+own end.
 
 It holds no state worth saving and never restarts a server.
 """
@@ -127,7 +129,7 @@ def finish(process: Process | None, directories: list[str]) -> NoReturn:
 
 def serve(directories: list[str]) -> NoReturn:
     """Take orders until the lifeline closes or our parent changes."""
-    parent, process, buffer = os.getppid(), None, b""
+    parent, process, buffer, kept = os.getppid(), None, b"", False
     wake, wake_write = os.pipe()
     os.set_blocking(wake_write, False)
     signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
@@ -137,21 +139,27 @@ def serve(directories: list[str]) -> NoReturn:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: finish(process, directories))
     while True:
-        ready, _, _ = select.select([0, wake], [], [], PARENT_EVERY)
+        ready, _, _ = select.select([wake] if kept else [0, wake], [], [], PARENT_EVERY)
         if wake in ready:
             os.read(wake, 4096)
         if process is not None and process.poll() is not None:
             tell({"exit": process.returncode})
             process = None
-        if os.getppid() != parent:
+            if kept:
+                finish(process, directories)
+        if os.getppid() != parent and not kept:
             finish(process, directories)
         if 0 in ready:
             data = os.read(0, 65536)
             if not data:
                 finish(process, directories)
             *orders, buffer = (buffer + data).split(b"\n")
-            for order in orders:
-                process = spawn(json.loads(order), directories)
+            for order in map(json.loads, orders):
+                if "keep" in order:
+                    kept = process is not None
+                    tell({"kept": True} if kept else {"exit": None})
+                else:
+                    process = spawn(order, directories)
 
 
 if __name__ == "__main__":

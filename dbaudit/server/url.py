@@ -18,7 +18,7 @@ import pymysql
 
 from dbaudit.errors import DbauditError, UsageError
 from dbaudit.server import occupied
-from dbaudit.server.server import Account, Endpoint, Server, quoted
+from dbaudit.server.server import Account, Endpoint, Kept, Server, quoted
 from dbaudit.server.version import parse_version
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ class UrlServer(Server):
     """A server that is marked as throwaway, and was found to be nobody else's at the moment."""
 
     kind = "url"
+    _kept = False
 
     def create_database(self, name: str, charset: str | None = None, collation: str | None = None) -> None:
         """Create an empty schema, to be dropped at the end. One that is there already is not ours: DbauditError."""
@@ -64,12 +65,21 @@ class UrlServer(Server):
             _record(connection, "account", account.user, self._endpoint.host)
         super()._make_account(account, databases)
 
+    def keep(self) -> Kept:
+        """Leave the schemas and accounts that were made, until the next dry-run on this server."""
+        self._kept = True
+        where = f"--socket={self.socket}" if self.socket else "--host={} --port={}".format(*(self.address or ("", "")))
+        user = self._endpoint.admin.user
+        return Kept(f"mysql {where} --user={user} --password", "nothing to do, the next dry-run on it clears it up")
+
     def log_tail(self, lines: int = 20) -> str:
         """Nothing: the log of such a server is its owner's."""
         return ""
 
     def close(self) -> None:
         """Drop the schemas and accounts that were made, and give the server its settings back."""
+        if self._kept:
+            return
         with contextlib.suppress(DbauditError, pymysql.MySQLError), contextlib.closing(self.admin()) as connection:
             _take_back(connection)
         self._accounts.clear()
