@@ -24,6 +24,12 @@ def cache() -> Path:
     return (Path(root) if root else Path.home() / ".cache") / "dbaudit"
 
 
+def state() -> Path:
+    """What must be kept between runs: $XDG_STATE_HOME/dbaudit, else ~/.local/state/dbaudit."""
+    root = os.environ.get("XDG_STATE_HOME")
+    return (Path(root) if root else Path.home() / ".local" / "state") / "dbaudit"
+
+
 def runs() -> Path:
     """A new folder's path in the cache, for what the tools of one run print."""
     return cache() / "runs" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{os.getpid()}"

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from dbaudit.ec2.form import Trouble
+from dbaudit.ec2.ruling import OCCUPIED, SKIPPED
 from dbaudit.ec2.survey import DIFFERENT, ONLY_GRIZZLY, ONLY_HAVANA, Survey, Tally
 from dbaudit.finding import Effect, Finding, Severity
 
-CONFLICT, HELD, OCCUPIED = "conflict", "deletes-held", "occupied"
+CONFLICT, HELD = "conflict", "deletes-held"
 # By kind: the table, what it is, and what to do.
 SENTENCES: Mapping[str, tuple[str, str, str]] = {
     ONLY_GRIZZLY: (
@@ -83,22 +84,31 @@ SENTENCES: Mapping[str, tuple[str, str, str]] = {
         "ec2_credential", "{count} deletes wait: more keys would go than the safety valve lets through",
         "If they are meant: `--confirm-deletes {plain}`.",
     ),
+    SKIPPED: (
+        "ec2_credential", "{count} key(s) without a user or project were skipped", "`--skip-orphans` asks for that.",
+    ),
     OCCUPIED: (
         "credential", "{count} key(s) cannot be written to Havana: another row stands under their id",
         "Look at those rows, and delete what is wrong.",
     ),
 }  # fmt: skip
+UNKNOWN = (
+    "credential",
+    "{count} key(s) could not be written: {kind}",
+    "Look at these keys; all others were carried over.",
+)
 
 
 def findings(found: Survey) -> tuple[Finding, ...]:
     """A finding for each kind that was seen, in the order of the list above."""
-    return tuple(finding(kind, found.tallies[kind]) for kind in SENTENCES if kind in found.tallies)
+    order = [*(kind for kind in SENTENCES if kind in found.tallies), *sorted(found.tallies.keys() - SENTENCES.keys())]
+    return tuple(finding(kind, found.tallies[kind]) for kind in order)
 
 
 def finding(kind: str, tally: Tally, why: str = "") -> Finding:
     """The finding of one kind."""
-    table, message, remedy = SENTENCES[kind]
-    words = {"count": f"{tally.count:,}", "plain": str(tally.count), "why": why}
+    table, message, remedy = SENTENCES.get(kind, UNKNOWN)
+    words = {"kind": kind, "count": f"{tally.count:,}", "plain": str(tally.count), "why": why}
     return Finding(
         check=f"ec2.{kind.replace(' ', '-')}",
         severity=Severity.WARNING,

@@ -1,0 +1,264 @@
+"""The base: what both sides last agreed on, with digests in place of secrets, in the journal schema beside Havana.
+
+A digest is an HMAC under a key that is in a file of the operator's (mode 0600), never in a database. Beside the base
+stand the intents of writes to Grizzly's server, the conflicts that were reported, and on Grizzly's server the numbers
+of the chunks that were written there, which settle after a crash whether one was.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import hmac
+import os
+import secrets
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pymysql
+
+from dbaudit.errors import DbauditError
+from dbaudit.reconcile import Refused
+from dbaudit.repair import faults
+from dbaudit.repair.journal import tables_of
+from dbaudit.repair.target import Target
+
+if TYPE_CHECKING:
+    from dbaudit.ec2.link import Ends, Link
+    from dbaudit.packs.keystone._ec2 import Key
+    from dbaudit.server.server import Connection
+
+_END = "ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin"
+_HEX = "CHARACTER SET ascii COLLATE ascii_bin"
+# On Havana's server. `access` is the bytes of an access key; `digest` NULL in an intent means that the key is to go.
+NEAR = {
+    "ec2_pair": (
+        "pair INT NOT NULL AUTO_INCREMENT PRIMARY KEY, grizzly VARCHAR(64) NOT NULL, havana VARCHAR(64) NOT NULL, "
+        f"proof CHAR(64) {_HEX} NOT NULL, servers TEXT NULL, synced DATETIME(6) NULL, UNIQUE (grizzly, havana)"
+    ),
+    "ec2_base": (
+        f"pair INT NOT NULL, id CHAR(64) {_HEX} NOT NULL, access VARBINARY(1020) NOT NULL, "
+        f"digest CHAR(64) {_HEX} NOT NULL, seen TINYINT NOT NULL, synced DATETIME(6) NOT NULL, PRIMARY KEY (pair, id)"
+    ),
+    "ec2_intent": (
+        f"pair INT NOT NULL, id CHAR(64) {_HEX} NOT NULL, nonce CHAR(32) {_HEX} NOT NULL, "
+        f"access VARBINARY(1020) NOT NULL, digest CHAR(64) {_HEX} NULL, seen TINYINT NOT NULL, PRIMARY KEY (pair, id)"
+    ),
+    "ec2_conflict": (
+        f"pair INT NOT NULL, id CHAR(64) {_HEX} NOT NULL, access VARBINARY(1020) NOT NULL, kind VARCHAR(40) NOT NULL, "
+        f"stamp CHAR(64) {_HEX} NOT NULL, since DATETIME(6) NOT NULL, PRIMARY KEY (pair, id)"
+    ),
+}
+# On Grizzly's server: the chunks that were written there; `done` 0 is one that must not be any more.
+FAR = {
+    "ec2_applied": f"nonce CHAR(32) {_HEX} NOT NULL PRIMARY KEY, done TINYINT NOT NULL, at DATETIME(6) NOT NULL",
+}
+# On both: what the triggers mark.
+BOTH = {
+    "ec2_mark": (
+        "n BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY, db VARCHAR(64) NOT NULL, side CHAR(1) NOT NULL, "
+        "name VARBINARY(1020) NOT NULL, at DATETIME(6) NOT NULL"
+    ),
+}
+
+
+class Digests:
+    """Keyed hashes of keys."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    @property
+    def proof(self) -> str:
+        """Tells whether a base was made with this key."""
+        return hmac.digest(self._key, b"dbaudit ec2 base", hashlib.sha256).hex()
+
+    def of(self, key: Key) -> str:
+        """The digest of a key: its access key, secret, user and project. NULL is not an empty text."""
+        return self.fast(key.access, key.secret, key.user, key.project)
+
+    def fast(self, access: str, secret: str | None, user: str | None, project: str | None) -> str:
+        """The same of the values."""
+        parts = (access, secret, user, project)
+        text = "".join("-" if part is None else f"{len(part)}:{part}" for part in parts)
+        return hmac.digest(self._key, text.encode("utf-8", "surrogateescape"), "sha256").hex()
+
+
+def read_digests(path: Path) -> Digests | None:
+    """The key in a file, None where there is no file. DbauditError where others may read it, or it is too short."""
+    try:
+        if path.stat().st_mode & 0o077:
+            raise Refused(f"the key file {path} can be read by others than its owner", f"chmod 600 {path}")
+        key = bytes.fromhex(path.read_text("ascii").strip())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise DbauditError(f"the key file {path} cannot be read: {type(error).__name__}") from None
+    if len(key) < 32:
+        raise DbauditError(f"the key file {path} has fewer than 32 bytes", "it is not dbaudit's; name another")
+    return Digests(key)
+
+
+def make_digests(path: Path) -> Digests:
+    """The key in a file, which is made, readable by its owner alone, where it is not there."""
+    if found := read_digests(path):
+        return found
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(secrets.token_hex(32) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise DbauditError(
+            f"the key file {path} cannot be made: {error.strerror}", "name another: --key-file"
+        ) from None
+    made = read_digests(path)
+    assert made is not None
+    return made
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A row of the base: the digest of what both sides had, and which owners were seen where (see `owners`)."""
+
+    digest: str
+    seen: int
+
+
+@dataclass
+class Base:
+    """The base of one pair of databases."""
+
+    ends: Ends
+    pair: int
+    digests: Digests = field(repr=False)
+
+    def size(self, connection: Connection) -> int:
+        """How many keys both sides agreed on."""
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT COUNT(*) FROM {self.ends.table('ec2_base')} WHERE pair = %s", (self.pair,))
+            return int((cursor.fetchone() or (0,))[0])
+
+
+def make_tables(target: Target, is_base: bool) -> None:
+    """Make a sync's tables where they are missing. DbauditError with the GRANT to run where the account may not."""
+    wanted = BOTH | NEAR | FAR if is_base else BOTH | FAR
+    try:
+        with contextlib.closing(target.connect()) as connection, connection.cursor() as cursor:
+            there = tables_of(connection, target.journal.schema)
+            for name, columns in wanted.items():
+                if target.journal.name(name) not in there:
+                    cursor.execute(f"CREATE TABLE IF NOT EXISTS {target.journal.table(name)} ({columns}) {_END}")
+    except pymysql.MySQLError as error:
+        raise target.failure(error) from error
+
+
+def find_base(connection: Connection, ends: Ends, digests: Digests | None) -> Base | None:
+    """The base of a pair, None where none was made. Refused where it was made with another key."""
+    if ends.havana.journal.name("ec2_pair") not in tables_of(connection, ends.havana.journal.schema):
+        return None
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT pair, proof FROM {ends.table('ec2_pair')} WHERE grizzly = %s AND havana = %s", names(ends)
+        )
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    if digests is None or str(row[1]) != digests.proof:
+        raise Refused(
+            "the base of these databases was made with another key" if digests else "there is a base, but not its key",
+            "name the file of its key: --key-file FILE. Without it start again, which deletes nothing and revokes "
+            f"nothing that is revoked on one side only: DELETE FROM {ends.table('ec2_pair')} WHERE pair = {row[0]}",
+        )
+    return Base(ends, int(row[0]), digests)
+
+
+def make_base(connection: Connection, ends: Ends, digests: Digests) -> Base:
+    """The base of a pair, made where it is not there. Commits."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT IGNORE INTO {ends.table('ec2_pair')} (grizzly, havana, proof) VALUES (%s, %s, %s)",
+            (*names(ends), digests.proof),
+        )
+    connection.commit()
+    found = find_base(connection, ends, digests)
+    assert found is not None
+    return found
+
+
+def names(ends: Ends) -> tuple[str, str]:
+    """What names a pair: the two databases. Not their servers, which a failover changes."""
+    return ends.grizzly.database, ends.havana.database
+
+
+def record(cursor: Any, base: Base, rows: list[tuple[str, str, str, int]]) -> None:
+    """Write (id, access, digest, seen) to the base, in the transaction of `cursor`."""
+    if rows:
+        cursor.executemany(
+            f"INSERT INTO {base.ends.table('ec2_base')} (pair, id, access, digest, seen, synced) "
+            "VALUES (%s, %s, %s, %s, %s, UTC_TIMESTAMP(6)) "
+            "ON DUPLICATE KEY UPDATE digest = VALUES(digest), seen = VALUES(seen), synced = VALUES(synced)",
+            [
+                (base.pair, id, access.encode("utf-8", "surrogateescape"), digest, seen)
+                for id, access, digest, seen in rows
+            ],
+        )
+
+
+def forget(cursor: Any, base: Base, ids: list[str]) -> None:
+    """Take keys out of the base, in the transaction of `cursor`."""
+    if ids:
+        cursor.execute(
+            f"DELETE FROM {base.ends.table('ec2_base')} WHERE pair = %s AND id IN %s", (base.pair, tuple(ids))
+        )
+
+
+def recover(link: Link, base: Base) -> int:
+    """Finish what a run left between its two servers; gives how many keys. First of all in every session.
+
+    A chunk whose number stands on Grizzly's server was written there: the base is told. One that does not is void, and
+    its number is taken, so that a run that comes back to life cannot write it any more.
+    """
+    intents = base.ends.table("ec2_intent")
+    with link.h.cursor() as cursor:
+        cursor.execute(f"SELECT id, nonce, access, digest, seen FROM {intents} WHERE pair = %s", (base.pair,))
+        left = cursor.fetchall()
+    if not left:
+        link.h.rollback()
+        return 0
+    done = {nonce: _done(link, str(nonce)) for nonce in sorted({str(row[1]) for row in left})}
+    with link.h.cursor() as cursor:
+        settled = [row for row in left if done[str(row[1])]]
+        kept = [row for row in settled if row[3] is not None]
+        record(cursor, base, [(str(row[0]), text_of(row[2]), str(row[3]), int(row[4])) for row in kept])
+        forget(cursor, base, [str(row[0]) for row in settled if row[3] is None])
+        cursor.execute(f"DELETE FROM {intents} WHERE pair = %s", (base.pair,))
+        link.renew(cursor)
+    link.h.commit()
+    with link.g.cursor() as cursor:
+        cursor.execute(f"DELETE FROM {base.ends.far('ec2_applied')} WHERE at < UTC_TIMESTAMP(6) - INTERVAL 1 DAY")
+    link.g.commit()
+    return len(left)
+
+
+def text_of(access: object) -> str:
+    """An access key from the base's bytes."""
+    return access.decode("utf-8", "surrogateescape") if isinstance(access, bytes) else str(access)
+
+
+def _done(link: Link, nonce: str) -> bool:
+    """Whether the chunk was written on Grizzly's server. Waits for a transaction of ours that still hangs there."""
+    table = link.ends.far("ec2_applied")
+    with link.g.cursor() as cursor:
+        cursor.execute(f"INSERT IGNORE INTO {table} (nonce, done, at) VALUES (%s, 0, UTC_TIMESTAMP(6))", (nonce,))
+        cursor.execute(f"SELECT done FROM {table} WHERE nonce = %s", (nonce,))
+        (done,) = cursor.fetchone() or (0,)
+    link.g.commit()
+    return bool(int(done))
+
+
+def lost_key(error: BaseException) -> bool:
+    """Whether a row is there already."""
+    return isinstance(error, pymysql.IntegrityError) and faults.number_of(error) == 1062

@@ -1,0 +1,194 @@
+"""The connections of a sync: to Grizzly's table and to Havana's, on one server or on two, with a lease on each.
+
+On one server a single connection does everything, so that a pair of rows and the base change in one transaction. Two
+nodes of a Galera cluster count as two servers. Statements name tables with their schema.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pymysql
+from sqlalchemy import URL
+
+from dbaudit.comparison.live import LiveData
+from dbaudit.comparison.side import Side
+from dbaudit.ec2.sides import NEW, OLD, Pair
+from dbaudit.errors import DbauditError, UsageError
+from dbaudit.reconcile import Refused
+from dbaudit.repair.journal import init_journal
+from dbaudit.repair.lease import Lease
+from dbaudit.repair.target import Target, open_target
+from dbaudit.schema.text import name as quoted
+
+if TYPE_CHECKING:
+    from dbaudit.server.server import Connection
+
+# The session variable that says to the triggers that a change is the sync's own.
+OWN = "@dbaudit_ec2_sync"
+# Seconds after which a server that does not answer is taken for gone.
+SILENCE = 60
+# Bytes of one packed group of rows; what is longer is read row by row.
+PACKED = 64_000_000
+WORK = "ec2 sync"
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """The two databases; `one` where a single connection reaches both on one server."""
+
+    grizzly: Target
+    havana: Target
+    one: bool
+
+    @property
+    def old(self) -> str:
+        """`ec2_credential` as statements name it."""
+        return f"{quoted(self.grizzly.database)}.{quoted(OLD)}"
+
+    @property
+    def new(self) -> str:
+        """`credential` as statements name it."""
+        return f"{quoted(self.havana.database)}.{quoted(NEW)}"
+
+    def table(self, name: str) -> str:
+        """A table of the base, on Havana's server."""
+        return self.havana.journal.table(name)
+
+    def far(self, name: str) -> str:
+        """A table of the journal on Grizzly's server."""
+        return self.havana.journal.table(name) if self.one else self.grizzly.journal.table(name)
+
+
+@dataclass
+class Link:
+    """Open connections; `g` and `h` are the same on one server. `leases` are held as long as it lasts."""
+
+    ends: Ends
+    g: Connection
+    h: Connection
+    leases: list[tuple[Connection, Lease]] = field(default_factory=list)
+
+    def renew(self, cursor: Any) -> None:
+        """Prolong the leases of the connection of `cursor`, in its transaction."""
+        for connection, lease in self.leases:
+            if connection is cursor.connection:
+                lease.renew(cursor)
+
+    def keep(self) -> None:
+        """Prolong all leases where that is due."""
+        for connection, lease in self.leases:
+            lease.keep(connection)
+
+    def rollback(self) -> None:
+        """Give up what is open on both."""
+        self.g.rollback()
+        self.h.rollback()
+
+    def close(self) -> None:
+        """Give the leases back, and close. Nothing is raised where a connection is gone."""
+        with contextlib.suppress(pymysql.Error, OSError):
+            self.rollback()
+        for connection, lease in self.leases:
+            with contextlib.suppress(pymysql.Error, OSError):
+                lease.release(connection)
+        for connection in {id(each): each for each in (self.g, self.h)}.values():
+            with contextlib.suppress(pymysql.Error, OSError):
+                connection.close()
+
+
+def open_ends(pair: Pair, journal: str) -> Ends:
+    """The two databases of a pair, to be written to. UsageError where one is no live database."""
+    grizzly, havana = open_target(_url(pair.grizzly), journal), open_target(_url(pair.havana), journal)
+    for target in (grizzly, havana):
+        if target.variables.get("log_bin") == "ON" and target.variables.get("binlog_format") == "STATEMENT":
+            raise Refused(f"{target.shown} logs statements, not rows", "set binlog_format to ROW or MIXED")
+    return Ends(grizzly, havana, _one_server(grizzly, havana))
+
+
+def _url(side: Side) -> URL:
+    if not isinstance(side.data, LiveData):
+        raise UsageError(f"{side.label} is no live database", "a sync takes URLs or configuration files")
+    patience = {name: str(SILENCE) for name in ("read_timeout", "write_timeout") if name not in side.data.url.query}
+    return side.data.url.update_query_dict(patience)
+
+
+def _one_server(grizzly: Target, havana: Target) -> bool:
+    """Whether both are on one server, and Havana's account may do there what a sync does with Grizzly's table."""
+    name = f"dbaudit-{secrets.token_hex(8)}"
+    with grizzly.session() as g, havana.session() as h, g.cursor() as here, h.cursor() as there:
+        here.execute("SELECT GET_LOCK(%s, 0), CONNECTION_ID()", (name,))
+        _, number = here.fetchone() or (0, 0)
+        there.execute("SELECT IS_USED_LOCK(%s)", (name,))
+        (user,) = there.fetchone() or (None,)
+        if user is None or str(user) != str(number):
+            return False
+        if grizzly.database == havana.database:
+            return True
+        table = f"{quoted(grizzly.database)}.{quoted(OLD)}"
+        with contextlib.suppress(pymysql.MySQLError):
+            for statement in ("SELECT access FROM {} WHERE 0 FOR UPDATE", "DELETE FROM {} WHERE 0"):
+                there.execute(statement.format(table))
+            h.rollback()
+            return True
+        return False
+
+
+@contextlib.contextmanager
+def linked(ends: Ends, leased: bool = True) -> Iterator[Link]:
+    """Connections, with leases where something is to be written. BusyError where another sync or repair holds one."""
+    link = connect(ends)
+    try:
+        if leased:
+            _lease(link)
+        yield link
+    finally:
+        link.close()
+
+
+def connect(ends: Ends) -> Link:
+    """Connections in a sync's session. Raises DbauditError where a server cannot be reached."""
+    h = opened(ends.havana)
+    if ends.one:
+        return Link(ends, h, h)
+    try:
+        return Link(ends, opened(ends.grizzly), h)
+    except BaseException:
+        h.close()
+        raise
+
+
+def opened(target: Target) -> Connection:
+    """One connection in a sync's session."""
+    connection = target.connect()
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET {OWN} = 1, SESSION group_concat_max_len = {PACKED}")
+    return connection
+
+
+def _lease(link: Link) -> None:
+    ends = link.ends
+    wanted = [(link.h, ends.havana.journal, ends.havana.database)]
+    if ends.grizzly.database != ends.havana.database or not ends.one:
+        journal = ends.havana.journal if ends.one else ends.grizzly.journal
+        wanted.append((link.g, journal, ends.grizzly.database))
+    for connection, journal, name in wanted:
+        link.leases.append((connection, Lease.take(connection, journal, name, WORK)))
+
+
+def prepare(ends: Ends, tables: Callable[[Target, bool], None]) -> None:
+    """Make the journal and a sync's own tables where they are missing; `tables` is told which side it works on."""
+    for target, is_base in ((ends.havana, True), (ends.grizzly, False)):
+        if not is_base and ends.one:
+            continue
+        init_journal(target)
+        tables(target, is_base)
+
+
+def lost(error: BaseException, ends: Ends) -> DbauditError:
+    """What to tell where a server is gone for good."""
+    return ends.havana.failure(error)

@@ -1,0 +1,77 @@
+"""Whose keys they are: users and projects of both sides, and keys whose owner was deleted.
+
+Grizzly never cascades, and Havana's v2 API does not either. A user that a side never had (made after the split, or in
+LDAP) was not deleted there; so the base remembers on which sides the owners of a key were seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from dbaudit.ec2.link import Link
+from dbaudit.ec2.packed import ids
+from dbaudit.ec2.survey import Owners
+from dbaudit.repair.journal import tables_of
+from dbaudit.schema.text import name as quoted
+
+if TYPE_CHECKING:
+    from dbaudit.packs.keystone._ec2 import Key
+
+# A bit for each owner on each side, as `seen` of the base has them.
+BITS = {("grizzly", "user"): 1, ("grizzly", "project"): 2, ("havana", "user"): 4, ("havana", "project"): 8}
+
+
+@dataclass(frozen=True)
+class Census:
+    """Who is known where; empty with an external identity, of which nothing can be said."""
+
+    sides: dict[str, Owners] = field(default_factory=dict)
+
+    def present(self, key: Key) -> Iterator[tuple[str, str, bool]]:
+        """Side, user or project, and whether it is there; only where that is known and the key has one."""
+        for side, known in self.sides.items():
+            if known.users is not None and key.user is not None:
+                yield side, "user", key.user in known.users
+            if known.projects is not None and key.project is not None:
+                yield side, "project", key.project in known.projects
+
+    def seen(self, key: Key) -> int:
+        """The bits of the owners that are there."""
+        return sum(BITS[side, what] for side, what, there in self.present(key) if there)
+
+    def orphan(self, key: Key) -> str:
+        """Which owners are missing, in words; empty for none."""
+        return ", ".join(f"no {what} in {side.title()}" for side, what, there in self.present(key) if not there)
+
+    def deleted(self, key: Key, seen: int) -> bool:
+        """Whether an owner was deleted: it is nowhere, or it is gone from a side where the base says it was."""
+        gone: dict[str, list[bool]] = {}
+        for side, what, there in self.present(key):
+            if not there and seen & BITS[side, what]:
+                return True
+            gone.setdefault(what, []).append(not there)
+        return any(all(each) for each in gone.values())
+
+
+def census(link: Link) -> Census:
+    """Reads who is known on both sides. A table that is not there, or empty, says nothing."""
+    found: dict[str, Owners] = {}
+    for side, connection, database in (
+        ("grizzly", link.g, link.ends.grizzly.database),
+        ("havana", link.h, link.ends.havana.database),
+    ):
+        if side == "havana" and link.ends.one and database == link.ends.grizzly.database:
+            continue
+        there = tables_of(connection, database)
+        with connection.cursor() as cursor:
+            found[side] = Owners(*(_ids(cursor, database, table, there) for table in ("user", "project")))
+        connection.rollback()
+    return Census(found)
+
+
+def _ids(cursor: Any, database: str, table: str, there: frozenset[str]) -> frozenset[str] | None:
+    if table not in there:
+        return None
+    return frozenset(ids(cursor, f"{quoted(database)}.{quoted(table)}")) or None

@@ -1,0 +1,129 @@
+"""One round of a sync: find what is due, hold back a mass delete, carry over, and say what happened.
+
+Deletes go first: a revocation matters more than a new key.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from dbaudit.ec2.base import Base
+from dbaudit.ec2.conflicts import Book, Conflict
+from dbaudit.ec2.exchange import Exchange, Outcome
+from dbaudit.ec2.link import Link
+from dbaudit.ec2.locked import lock
+from dbaudit.ec2.ruling import HAVANA
+from dbaudit.ec2.scan import Scan, Sight, Want
+from dbaudit.ec2.survey import Survey, Tally
+from dbaudit.reconcile import VALVE_SHARE, Valve, Verb, valve
+
+_ORDER = {Verb.DELETE: 0, Verb.UPDATE: 1, Verb.FORGET: 2, Verb.AGREE: 3, Verb.CREATE: 4, Verb.CONFLICT: 5}
+# What a side is called in counts.
+SIDES = ("grizzly", "havana")
+# Reasons for which a key is left to the next round, and nothing is wrong.
+PASSING = ("busy", "later")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The safety valve: the share of the base that may go at once, and how many deletes are confirmed."""
+
+    share: float = VALVE_SHARE
+    confirmed: int = 0
+
+
+@dataclass
+class Round:
+    """What a round did. `counts` by (verb, side); `survey` is of the last full scan."""
+
+    survey: Survey = field(default_factory=Survey)
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    valve: Valve = field(default_factory=lambda: valve(0, 0))
+    held: Tally = field(default_factory=Tally)
+    waiting: int = 0
+    new: list[Conflict] = field(default_factory=list)
+    over: list[Conflict] = field(default_factory=list)
+    full: bool = True
+
+    def count(self, verb: Verb) -> dict[str, int]:
+        """How many keys, by the side that was written."""
+        return {side: self.counts[verb.value, side] for side in SIDES}
+
+    @property
+    def changed(self) -> int:
+        """How many rows were written."""
+        return sum(self.counts.values())
+
+
+@dataclass
+class Carrier:
+    """Carries out rounds over one link; it lasts as long as the connections do."""
+
+    link: Link
+    base: Base
+    sight: Sight
+    limits: Limits = field(default_factory=Limits)
+    reached: Callable[[str], None] = lambda _point: None
+    size: int = 0
+
+    def __post_init__(self) -> None:
+        self.exchange = Exchange(self.link, self.base, self.sight, self.reached)
+        self.book = Book(self.link, self.base).load()
+
+    def full(self, seen: Scan) -> Round:
+        """The round of a full scan."""
+        self.size = seen.base
+        done = self._carry(seen.wants, seen.survey)
+        open_ = {want.id for want in seen.wants} | {want.id for want in seen.troubled}
+        done.over += self.book.close_others(open_)
+        return done
+
+    def some(self, names: Sequence[tuple[str, str]]) -> Round:
+        """The round of some keys, by id and, where it is known, access key."""
+        done = self._carry(self._judged([Want(id, access) for id, access in names]), Survey())
+        return replace(done, full=False)
+
+    def _judged(self, wants: list[Want]) -> list[Want]:
+        """What seems to be due, by rows that are not locked: the safety valve counts before anything is done."""
+        found = []
+        for start in range(0, len(wants), 1000):
+            part = wants[start : start + 1000]
+            seen = lock(self.link, self.base, self.sight, part, how="")
+            for want in part:
+                left, row = seen.left.get(want.id), seen.right.get(want.id)
+                ruling = self.sight.judge.rule(left, row, seen.known.get(want.id))
+                key = left or (row.key if row else None)
+                found.append(Want(want.id, key.access if key else want.access, ruling))
+            self.link.rollback()
+        return found
+
+    def _carry(self, wants: Iterable[Want], survey: Survey) -> Round:
+        todo = sorted((want for want in wants if want.ruling.verb is not Verb.KEEP), key=lambda want: (_ORDER[want.ruling.verb], want.id))  # fmt: skip  # noqa: E501
+        dying = [want for want in todo if want.ruling.verb is Verb.DELETE]
+        done = Round(survey, valve=valve(len(dying), self.size, self.limits.confirmed, self.limits.share))
+        if not done.valve.open:
+            for want in dying:
+                done.held.add(want.access or want.id)
+            todo = todo[len(dying) :]
+        batch: list[Outcome] = []
+        for outcome in self.exchange.carry(todo):
+            self._take(done, outcome)
+            if outcome.ruling.verb is Verb.CONFLICT or outcome.want.id in self.book.open:
+                batch.append(outcome)
+        done.new, done.over = self.book.tell(batch)
+        return done
+
+    def _take(self, done: Round, outcome: Outcome) -> None:
+        ruling = outcome.ruling
+        if ruling.trouble in PASSING:
+            done.waiting += 1
+        elif ruling.trouble is not None:
+            done.survey.note(ruling.trouble, outcome.access)
+        elif ruling.prune:
+            done.counts[ruling.verb.value, "grizzly"] += outcome.left
+            done.counts[ruling.verb.value, "havana"] += outcome.right
+        elif ruling.target is not None:
+            done.counts[ruling.verb.value, "havana" if ruling.target is HAVANA else "grizzly"] += 1
+            self.size += {Verb.CREATE: 1, Verb.DELETE: -1}.get(ruling.verb, 0)
