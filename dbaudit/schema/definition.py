@@ -30,7 +30,9 @@ _CREATE = re.compile(
 )
 _PART = re.compile(rf"(?P<name>{IDENTIFIER}|\"(?:[^\"]|\"\")+\")(?:\((?P<length>\d+)\))?(?: (?P<order>ASC|DESC))?$")
 _EXPRESSION = re.compile(r"\((?P<inside>.*)\)(?: (?P<order>ASC|DESC))?$", re.DOTALL)
-_HIDDEN = re.compile(r"\s+(?:/\*!\d+ )?(?P<word>IGNORED|NOT IGNORED|INVISIBLE|VISIBLE)(?: \*/)?(?=,?$)")
+_HIDDEN = re.compile(
+    r"\s+(?:/\*M?!\d+ )?(?P<word>IGNORED|NOT IGNORED|INVISIBLE|VISIBLE)(?: \*/)?(?: /\*M!\d+ IGNORED \*/)?(?=,?$)"
+)
 _VERSIONED = re.compile(r"!\d+ |\*/ /\*|WITH PARSER +(?P<parser>\S+)|(?P<hidden>INVISIBLE)|\s")
 _ENFORCED = re.compile(r"\s*(?:/\*!\d+ )?(?P<no>NOT )?ENFORCED(?: \*/)?$", re.IGNORECASE)
 _BREAKS = re.compile(rf"{STRING}|{IDENTIFIER}|\n", re.DOTALL)

@@ -174,7 +174,7 @@ def render_index(index: Index) -> str:
         f"KEY_BLOCK_SIZE={index.block_size}" if index.block_size else "",
         f"COMMENT {quote(index.comment)}" if index.comment else "",
         f"/*!50100 WITH PARSER {name(index.parser)} */" if index.parser else "",
-        "" if index.visible else "/*!80000 INVISIBLE */",
+        "" if index.visible else "/*!80000 INVISIBLE */ /*M!100600 IGNORED */",
     ]
     return " ".join(word for word in words if word)
 

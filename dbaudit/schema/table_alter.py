@@ -56,17 +56,37 @@ class TableChange:
 
     @property
     def statements(self) -> list[tuple[list[Clause], bool]]:
-        """The clauses in the groups in which they can be run; True for a group that loses something."""
-        losing = [each for each in self.clauses if each.loses]
+        """The clauses in the groups in which they can be run; True for a group that loses something.
+
+        An index that changes in its comment or parser alone goes in a statement of its own: MySQL 5.6 and 9 take DROP
+        and ADD of it in one ALTER TABLE for no change.
+        """
+        alike = [each for each in self.clauses if self._comes_back_alike(each)]
+        rest = [each for each in self.clauses if each not in alike]
+        return [*([(alike, False)] if alike else []), *self._groups(rest)]
+
+    @staticmethod
+    def _groups(clauses: list[Clause]) -> list[tuple[list[Clause], bool]]:
+        losing = [each for each in clauses if each.loses]
         if not losing:
-            return [(self.clauses, False)] if self.clauses else []
-        if any(each.entangled for each in self.clauses):
-            return [(self.clauses, True)]
+            return [(clauses, False)] if clauses else []
+        if any(each.entangled for each in clauses):
+            return [(clauses, True)]
         columns = {column for each in losing for column in each.columns}
-        late = {each.index for each in self.clauses if each.index and columns & set(each.columns)}
-        second = [each for each in self.clauses if each.loses or each.index in late - {""}]
-        first = [each for each in self.clauses if each not in second]
+        late = {each.index for each in clauses if each.index and columns & set(each.columns)}
+        second = [each for each in clauses if each.loses or each.index in late - {""}]
+        first = [each for each in clauses if each not in second]
         return [*([(first, False)] if first else []), (second, True)]
+
+    def _comes_back_alike(self, clause: Clause) -> bool:
+        """Whether the clause drops an index that another makes over the same parts; a counter's needs its index."""
+        old = clause.before
+        if clause.after is not None or not isinstance(old, Index) or old.kind is IndexKind.PRIMARY:
+            return False
+        new = self.right.index(old.name)
+        counters = {column.name for column in (*self.left.columns, *self.right.columns) if column.auto_increment}
+        alike = new is not None and (new.kind, new.parts) == (old.kind, old.parts)
+        return alike and counters.isdisjoint(old.columns)
 
     def _common(self) -> Iterator[tuple[Column, Column]]:
         for column in self.left.columns:

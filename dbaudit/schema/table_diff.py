@@ -141,20 +141,24 @@ def _indexes(left: Table, right: Table) -> Iterator[Difference]:
 
 
 def _of_lost_key(index: Index, other: Table, own: Table) -> bool:
-    """Whether the other side has a foreign key over exactly these columns that this side lacks."""
+    """Whether the other side has a foreign key over exactly these columns that this side lacks, or calls otherwise."""
+    if any((key.columns, key.name.lower()) == (index.columns, index.name.lower()) for key in other.foreign_keys):
+        return not index.unique  # the server named it after the key
     mine = {key.columns for key in own.foreign_keys}
     keys = {key.columns for key in other.foreign_keys} - mine
     return not index.unique and index.columns in keys
 
 
 def _keys(left: Table, right: Table) -> Iterator[Difference]:
-    def place(key: ForeignKey) -> object:
+    def place(key: ForeignKey) -> tuple[object, ...]:
         return key.columns, key.referred_schema, key.referred_table, key.referred_columns
 
     pairs, old, new = _pair(left.foreign_keys, right.foreign_keys, place)
     by_columns, old, new = _pair(old, new, lambda key: key.columns)
     by_name, old, new = _pair(old, new, lambda key: key.name.lower() or id(key))
-    for before, after in (*pairs, *by_columns, *by_name):
+    # Keys that the server named are told by what they refer to, where nothing else is left of them.
+    by_target, old, new = _pair(old, new, lambda key: id(key) if key.name else place(key)[1:])
+    for before, after in (*pairs, *by_columns, *by_name, *by_target):
         yield from _renamed(Kind.FOREIGN_KEY, left.name, before, after)
         yield from attributes(Kind.FOREIGN_KEY, left.name, _label(before, after), KEY_FIELDS, before, after)
     yield from (whole(Kind.FOREIGN_KEY, left.name, key.name, key, None, render_foreign_key) for key in old)
