@@ -177,7 +177,7 @@ def _described(
     elif "stage/sql/rename" in names:
         rebuilt = False
     lock = locks.get(event.key, NOT_OBSERVED) if algorithm else ""
-    if algorithm == "COPY" and lock == NOT_OBSERVED and not version.at_least(mariadb=(11, 2)):
+    if algorithm == "COPY" and lock != "EXCLUSIVE" and not version.at_least(mariadb=(11, 2)):
         lock = "SHARED"  # these servers have no other way to copy a table
     return DdlRecord(event.table, event.text, algorithm, lock, event.seconds, rebuilt, event.error)
 

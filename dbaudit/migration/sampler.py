@@ -51,10 +51,14 @@ class Sampler:
 
     @property
     def locks(self) -> dict[tuple[int, int], str]:
-        """By statement (thread, event): the lock that it held on its tables most of the time."""
+        """By statement (thread, event): the lock that it held on its tables most of the time.
+
+        One look does not tell: it may have been at the beginning or the end, when another lock is held for an instant.
+        """
         return {
-            key: max(found, key=lambda lock: (found[lock], _STRENGTH.index(lock))) for key, found in self._seen.items()
-        }
+            key: max(found, key=lambda lock: (found[lock], _STRENGTH.index(lock)))
+            for key, found in self._seen.items() if found.total() > 1
+        }  # fmt: skip
 
     def start(self) -> None:
         """Begin to look."""

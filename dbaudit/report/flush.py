@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from dbaudit.report.text import plural, printable, size
+from dbaudit.report.wording import plural, printable, size
 from dbaudit.result import Result
 
 

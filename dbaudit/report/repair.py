@@ -10,6 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from dbaudit.report.wording import line
 from dbaudit.result import Result
 
 
@@ -26,23 +27,23 @@ def parts(result: Result) -> Iterator[RenderableType]:
 
 def _plan(extra: Mapping[str, Any]) -> Iterator[RenderableType]:
     plan, applied = extra["plan"], extra["applied"]
-    yield _line(f"\n{'Done' if applied else 'Plan'}: {plan['work']}", "bold")
+    yield line(f"\n{'Done' if applied else 'Plan'}: {plan['work']}", "bold")
     for part in plan["parts"]:
         yield from _part(part, applied=applied)
     if not applied:
-        yield _line("\nNothing was written; --apply does it." if plan["rows"] else "\nThere is nothing to do.")
+        yield line("\nNothing was written; --apply does it." if plan["rows"] else "\nThere is nothing to do.")
         return
     done = extra["outcome"]
     if done["run"] is None:
-        yield _line("\nThere was nothing to do.")
+        yield line("\nThere was nothing to do.")
         return
     again = ", resumed" if done["resumed"] else ""
     held = f", held back for {done['waited']:.1f} s" if done["waited"] else ""
-    yield _line(
+    yield line(
         f"\nrun {done['run']}{again}: {_rows(done['rows'])} changed in {done['chunks']:,} chunk(s), "
         f"{done['seconds']:.1f} s{held}"
     )
-    yield _line(f"to take it back: dbaudit undo URL {done['run']}")
+    yield line(f"to take it back: dbaudit undo URL {done['run']}")
 
 
 def _part(part: Mapping[str, Any], *, applied: bool) -> Iterator[RenderableType]:
@@ -50,35 +51,35 @@ def _part(part: Mapping[str, Any], *, applied: bool) -> Iterator[RenderableType]
     would = "were to be" if applied else "would be"
     counted = "counters computed anew, now " if part["derived"] else ""
     yield Padding(
-        _line(f"{counted}{_rows(part['rows'])} of {part['total']:,} of `{part['table']}` {would} {verb}"), (0, 0, 0, 2)
+        line(f"{counted}{_rows(part['rows'])} of {part['total']:,} of `{part['table']}` {would} {verb}"), (0, 0, 0, 2)
     )
     if part["cascades"]:
         named = ", ".join(f"`{each}`" for each in part["cascades"])
-        yield Padding(_line(f"with what refers to them in {named} (journaled too)"), (0, 0, 0, 4))
+        yield Padding(line(f"with what refers to them in {named} (journaled too)"), (0, 0, 0, 4))
     if not applied:
-        yield Padding(_line(part["sql"], "dim"), (0, 0, 0, 4))
+        yield Padding(line(part["sql"], "dim"), (0, 0, 0, 4))
         for row in part["sample"]:
-            yield Padding(_line(", ".join(f"{name} {value}" for name, value in row.items())), (0, 0, 0, 4))
+            yield Padding(line(", ".join(f"{name} {value}" for name, value in row.items())), (0, 0, 0, 4))
 
 
 def _undo(extra: Mapping[str, Any]) -> Iterator[RenderableType]:
     undo, applied = extra["undo"], extra["applied"]
-    yield _line(f"\nUndo of run {undo['run']} ({undo['check']})", "bold")
+    yield line(f"\nUndo of run {undo['run']} ({undo['check']})", "bold")
     would = "came back" if applied else "would come back"
-    yield Padding(_line(f"{_rows(undo['rows'])} {would}, each with what its cascades reached"), (0, 0, 0, 2))
+    yield Padding(line(f"{_rows(undo['rows'])} {would}, each with what its cascades reached"), (0, 0, 0, 2))
     if undo["kept_rows"]:
         yield Padding(
-            _line(f"{_rows(undo['kept_rows'])} left as now, because somebody touched them since:"), (0, 0, 0, 2)
+            line(f"{_rows(undo['kept_rows'])} left as now, because somebody touched them since:"), (0, 0, 0, 2)
         )
         for each in undo["kept"]:
-            yield Padding(_line(f"- {each}"), (0, 0, 0, 4))
+            yield Padding(line(f"- {each}"), (0, 0, 0, 4))
     if not applied:
-        yield _line("\nNothing was written; --apply does it.")
+        yield line("\nNothing was written; --apply does it.")
 
 
 def _runs(runs: list[Mapping[str, Any]]) -> Iterator[RenderableType]:
     if not runs:
-        yield _line("\nno run yet")
+        yield line("\nno run yet")
         return
     table = Table(box=None, padding=(0, 2), show_edge=False)
     for name in ("run", "check", "started", "rows", "state"):
@@ -91,9 +92,3 @@ def _runs(runs: list[Mapping[str, Any]]) -> Iterator[RenderableType]:
 
 def _rows(count: int) -> str:
     return f"{count:,} row{'' if count == 1 else 's'}"
-
-
-def _line(text: str, style: str = "") -> Text:
-    from dbaudit.report.text import printable
-
-    return Text(printable(text), style=style, overflow="fold")

@@ -17,7 +17,8 @@ from dbaudit.comparison.findings import label, result, sentence
 from dbaudit.comparison.normalised import Normalised
 from dbaudit.comparison.side import Side
 from dbaudit.errors import DbauditError, UsageError
-from dbaudit.report.text import PLAIN_WIDTH, plural
+from dbaudit.report.text import PLAIN_WIDTH
+from dbaudit.report.wording import plural
 from dbaudit.report.write import FORMATS, Destination
 from dbaudit.result import Result
 from dbaudit.schema.alembic_script import revision

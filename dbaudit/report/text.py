@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -13,17 +13,17 @@ from rich.text import Text
 
 from dbaudit.finding import Effect, Finding, Severity, Verdict
 from dbaudit.report import repair
-from dbaudit.result import Basis, DatabaseResult, Result, Status, StepResult
+from dbaudit.report.steps import steps
+from dbaudit.report.wording import between, line, plural, printable, size
+from dbaudit.result import Basis, DatabaseResult, Result, Status
 
 PLAIN_WIDTH = 100  # columns where the output is no terminal: what a mail or a CI log shows without wrapping
 KEYS_IN_TEXT = 8  # natural keys named in a line; the JSON report has up to a hundred
-STEPS_IN_TEXT = 8  # steps not run that are listed one by one
 
 # Commands that say what was or would be changed, and find nothing.
 _OF_REPAIRS = ("repair", "undo", "runs", "volumes backfill-type", "volumes rehost")
 _VERDICT_STYLE = {Verdict.CLEAN: "bold green", Verdict.WARNINGS: "bold yellow", Verdict.FAILED: "bold red"}
 _SEVERITY_STYLE = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "cyan"}
-_STATUS_STYLE = {Status.OK: "green", Status.FAILED: "red", Status.NOT_RUN: "dim"}
 _GROUPS = (
     (Effect.BLOCKS, "Stops the upgrade"),
     (Effect.LOSES, "Loses data"),
@@ -45,21 +45,6 @@ def render(result: Result, *, width: int | None = None, colour: bool = False) ->
     return "\n".join(line.rstrip() for line in out.getvalue().split("\n")).rstrip() + "\n"
 
 
-def plural(count: int, one: str, many: str = "") -> str:
-    """`1 step`, `2 steps`, `1,200 steps`."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
-
-
-def size(count: int) -> str:
-    """Bytes for people, in decimal units."""
-    value, unit = float(count), "B"
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if value < 1000 or unit == "TB":
-            break
-        value /= 1000
-    return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
-
-
 def _parts(result: Result) -> Iterator[RenderableType]:
     for database in result.databases:
         yield from _database(database)
@@ -79,26 +64,17 @@ def _parts(result: Result) -> Iterator[RenderableType]:
         for each in waived:
             yield Padding(_finding(each), (0, 0, 0, 2))
     if result.steps:
-        yield from _steps(result)
+        yield from steps(result)
     if "window" in result.extra:
         yield from _window(result.extra["window"])
     if result.skipped:
         yield Text(f"\nNot checked ({len(result.skipped)})", style="bold")
         for skip in result.skipped:
-            yield Padding(_line(f"{skip.check}: {skip.reason}"), (0, 0, 0, 2))
+            yield Padding(line(f"{skip.check}: {skip.reason}"), (0, 0, 0, 2))
     if result.notes:
         yield Text("\nNotes", style="bold")
         for note in result.notes:
-            yield Padding(_line(note), (0, 0, 0, 2))
-
-
-def _line(text: str, style: str = "") -> Text:
-    return Text(printable(text), style=style, overflow="fold")
-
-
-def printable(text: str) -> str:
-    """The text with control characters spelled out: names in a dump and what tools print may hold any."""
-    return "".join(each if each.isprintable() or each == "\n" else ascii(each)[1:-1] for each in text)
+            yield Padding(line(note), (0, 0, 0, 2))
 
 
 def _database(database: DatabaseResult) -> Iterator[RenderableType]:
@@ -106,7 +82,7 @@ def _database(database: DatabaseResult) -> Iterator[RenderableType]:
     what = f"{database.service} {database.release or 'of no known release'}" if database.service else "no known service"
     named = f", database {database.name}" if database.name else ""
     label = f"{database.label}  " if database.label else ""
-    yield _line(f"{label}{database.operand}{named}: {what}" + (f" ({version})" if version else ""), "bold")
+    yield line(f"{label}{database.operand}{named}: {what}" + (f" ({version})" if version else ""), "bold")
     facts = [
         f"from MySQL or MariaDB {database.server}" if database.server else "server version not told",
         {True: "complete", False: "NOT COMPLETE", None: ""}[database.complete],
@@ -114,7 +90,7 @@ def _database(database: DatabaseResult) -> Iterator[RenderableType]:
         plural(database.rows, "row") if database.rows is not None else "",
         size(database.bytes) if database.bytes is not None else "",
     ]
-    yield Padding(_line(", ".join(each for each in facts if each)), (0, 0, 0, 2))
+    yield Padding(line(", ".join(each for each in facts if each)), (0, 0, 0, 2))
 
 
 def _headline(result: Result) -> RenderableType:
@@ -165,13 +141,13 @@ def _finding(finding: Finding) -> RenderableType:
         _tags(finding),
         overflow="fold",
     )
-    lines: list[RenderableType] = [_line(_sentence(finding.message))]
-    lines += [_line(f"- {each}", "dim") for each in finding.evidence]
+    lines: list[RenderableType] = [line(_sentence(finding.message))]
+    lines += [line(f"- {each}", "dim") for each in finding.evidence]
     if finding.keys and not finding.evidence and finding.keys != (finding.object,):
-        lines.append(_line(_keys(finding), "dim"))
+        lines.append(line(_keys(finding), "dim"))
     if finding.waived:
         said = finding.waived
-        lines.append(_line(f"Waived until {said.expires} by {said.owner}: {said.reason}", "dim"))
+        lines.append(line(f"Waived until {said.expires} by {said.owner}: {said.reason}", "dim"))
     if finding.remedy:
         lines.append(Text.assemble(("Do: ", "bold"), printable(finding.remedy), overflow="fold"))
     return Group(head, *(Padding(each, (0, 0, 0, 8)) for each in lines))
@@ -198,17 +174,6 @@ def _tags(finding: Finding) -> str:
     return f" ({named})" if named else ""
 
 
-def _steps(result: Result) -> Iterator[RenderableType]:
-    run = [each for each in result.steps if each.status is not Status.NOT_RUN]
-    left = [each for each in result.steps if each.status is Status.NOT_RUN]
-    how = f"on {result.rehearsed_on}" if run and result.rehearsed_on else "none was run"
-    yield Text(f"\nSteps ({len(result.steps)} pending, {f'{len(run)} run {how}' if run else how})", style="bold")
-    shown = result.steps if run else result.steps[:STEPS_IN_TEXT]
-    yield Padding(_step_table(shown), (0, 0, 0, 2))
-    if not run and len(left) > len(shown):
-        yield Padding(_line(f"... and {len(left) - len(shown):,} more, up to {left[-1].step}", "dim"), (0, 0, 0, 2))
-
-
 def _window(window: Mapping[str, Any]) -> Iterator[RenderableType]:
     """How long the steps take, stage by stage; what is not known says why."""
     yield Text(f"\nWindow ({_span(window)})", style="bold")
@@ -218,7 +183,7 @@ def _window(window: Mapping[str, Any]) -> Iterator[RenderableType]:
     table.add_column(overflow="fold")
     for stage in window["stages"]:
         how = " side by side" if stage["parallel"] and len(stage["databases"]) > 1 else ""
-        table.add_row(stage["stage"], _span(stage), _line(", ".join(stage["databases"]) + how, "dim"))
+        table.add_row(stage["stage"], _span(stage), line(", ".join(stage["databases"]) + how, "dim"))
     yield Padding(table, (0, 0, 0, 2))
 
 
@@ -226,24 +191,4 @@ def _span(span: Mapping[str, Any]) -> str:
     if span["seconds"] is None:
         return f"not known: {span['reason']}"
     there = span["production_seconds"]
-    return f"{span['seconds']:,.2f} s" + (f"; in production {_range(there)}" if there else "")
-
-
-def _range(seconds: Sequence[float]) -> str:
-    low, high = seconds
-    return f"{low:,.2f} to {high:,.2f} s"
-
-
-def _step_table(steps: tuple[StepResult, ...]) -> Table:
-    table = Table.grid(padding=(0, 2))
-    for _ in range(3):
-        table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    for each in steps:
-        seconds = "" if each.seconds is None else f"{each.seconds:.2f} s"
-        status = Text(str(each.status), style=_STATUS_STYLE[each.status])
-        detail = each.error or (f"applied {', '.join(each.revisions)}" if each.revisions else "")
-        there = f"in production {_range(each.production)}" if each.production else ""
-        name = f"{each.database}  {each.step}" if each.database else str(each.step)
-        table.add_row(name, status, seconds, _line(" - ".join(t for t in (each.title, detail, there) if t)))
-    return table
+    return f"{span['seconds']:,.2f} s" + (f"; in production {between(there)}" if there else "")

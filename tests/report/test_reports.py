@@ -10,6 +10,7 @@ import pytest
 
 from dbaudit.errors import UsageError
 from dbaudit.finding import Certainty, Effect, Finding, Severity, Skipped, Verdict, step, verdict
+from dbaudit.record import DdlRecord, Failure, RowsRecord, StatementRecord, StepRecord, WarningsRecord
 from dbaudit.report import json as json_report
 from dbaudit.report import text
 from dbaudit.report.write import Destination, destinations, write
@@ -184,3 +185,62 @@ def test_format_errors() -> None:
         destinations(["yaml"], None)
     with pytest.raises(UsageError, match="cannot share"):
         destinations(["text", "json"], None)
+
+
+WATCHED = replace(
+    RESULT,
+    basis=Basis.REHEARSED,
+    findings=(),
+    skipped=(),
+    notes=(),
+    steps=(
+        StepResult(
+            step("cinder", 10), "add transfers", Status.OK, 2.5,
+            record=StepRecord(
+                "2026-11-21T06:00:00+00:00", 2.5, 2.0, 3, (StatementRecord("ALTER TABLE `volumes` ...", 1, 1.9, 120),),
+                rows={"volumes": RowsRecord(read=120, inserted=120)}, total=RowsRecord(read=121, inserted=120),
+                bytes={"volumes": (65536, 81920), "gone": (16384, None)}, redo_bytes=12345, temporary_bytes=0,
+                ddl=(DdlRecord("volumes", "ALTER TABLE volumes MODIFY size BIGINT", "COPY", "SHARED", 1.9, True),
+                     DdlRecord("new", "CREATE TABLE new (id INT)", "", "", 0.1)),
+                warnings=WarningsRecord(3, ("Warning 1265: Data truncated",), 2),
+                not_observed=("temporary_bytes: the server's files cannot be seen from here",),
+            ),
+        ),
+        StepResult(
+            step("cinder", 11), "add bootable", Status.FAILED, 0.1, "(1060) Duplicate column name",
+            failure=Failure("ALTER TABLE volumes ADD bootable INT: (1060)", ("added column volumes.fresh",),
+                            changed={"volumes": 1}, retry=False, by="tried", error="(1060) again"),
+        ),
+        StepResult(step("cinder", 12), "add host"),
+    ),
+)  # fmt: skip
+WATCHED_TEXT = """\
+Steps (3 pending, 2 run on 10.11.19-MariaDB)
+  cinder:10  ok       2.50 s  120 rows    add transfers
+  cinder:11  failed   0.10 s              add bootable - (1060) Duplicate column name
+  cinder:12  not-run                      add host
+  cinder:10
+    server 2.00 s, 3 statements, redo 12.3 kB, volumes: 120 written, 120 read
+    ALTER TABLE volumes MODIFY size BIGINT: COPY, lock SHARED, 1.90 s
+    slowest: ALTER TABLE `volumes` ... (1 times, 1.90 s)
+    3 warnings: Warning 1265: Data truncated (2 without text)
+    not observed: temporary_bytes: the server's files cannot be seen from here
+  cinder:11
+    failed: ALTER TABLE volumes ADD bootable INT: (1060)
+    left behind: added column volumes.fresh; 1 row of volumes written
+    run again, it failed: (1060) again
+"""
+
+
+def test_steps_that_were_watched() -> None:
+    assert text.render(WATCHED).partition("\n\n")[2].partition("\n\n")[2] == WATCHED_TEXT
+
+
+def test_a_record_in_json() -> None:
+    found = json.loads(json_report.render(WATCHED))["steps"]
+    record = found[0]["record"]
+    assert record["rows_total"] == {"read": 121, "inserted": 120, "updated": 0, "deleted": 0}
+    assert record["bytes"] == {"volumes": [65536, 81920], "gone": [16384, None]}
+    assert record["ddl"][1]["algorithm"] is None
+    assert found[1]["failure"]["retry"] == {"works": False, "by": "tried", "error": "(1060) again"}
+    assert found[2]["record"] is None
