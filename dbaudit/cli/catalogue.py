@@ -63,13 +63,14 @@ def build(
     from dbaudit.migration.runner import STEP_LIMIT
     from dbaudit.migration.tool import Surroundings
     from dbaudit.report.schema_diff import save
+    from dbaudit.schema.known import known_charset
 
     releases = work.read_releases(release)
     network = Network.ALLOWED if allow_network else Network.REFUSED
     around = Surroundings(places.environment(), network, runner_driver, step_timeout or STEP_LIMIT)
     how = Command("", around, probe=runner_probe)
     with operands.read((start,) if start else (), [], None, False, quiet) as sides:
-        wanted = work.Building(service, releases, sides[0] if sides else None, database_charset, first)
+        wanted = work.Building(service, releases, sides[0] if sides else None, known_charset(database_charset), first)
     with (
         operands.throwaway(server, server_binary, quiet) as (started, folder, watch),
         work.target(started, wanted, folder) as on,

@@ -123,6 +123,7 @@ def command(
     from dbaudit.release import release
     from dbaudit.report.progress import drawn
     from dbaudit.report.write import destinations, write
+    from dbaudit.schema.known import known_charset
 
     where = destinations(format or [], output)
     for folder in pack or []:
@@ -156,8 +157,9 @@ def command(
         manifest, continue_after=frozenset(continue_after or ()), restart_at=restart_at, retry=retry, keep=keep,
         rollback=rollback_time,
     )  # fmt: skip
+    charset = known_charset(database_charset) if database_charset else None
     request = Request(
-        dump, release(to), database, database_charset, server, server_binary, stepping, workers,
+        dump, release(to), database, charset, server, server_binary, stepping, workers,
         operands.policy(policy), course=course,
         production=read_production(production_size or [], calibrate),
     )  # fmt: skip

@@ -35,7 +35,12 @@ def read_dump(dump: Dump, operand: str, what: str, database: str | None, watch: 
     entry = index.database(database)
     charset = (entry.charset, entry.collation) if entry.charset else found.charset
     schema, unread = schema_of(index, entry, charset)
-    faults = [*unread, *_incomplete(operand, index), *_not_sql(operand, index, found.unread)]
+    faults = [
+        *unread,
+        *_without_options(operand, schema),
+        *_incomplete(operand, index),
+        *_not_sql(operand, index, found.unread),
+    ]
     for later in found.later:
         if later.table in schema.tables:
             why = f"changed after its CREATE TABLE: {later.text}"
@@ -103,6 +108,14 @@ def _incomplete(operand: str, index: DumpIndex) -> Iterator[Fault]:
     if not index.complete:
         last = index.last_whole_table or "none"
         yield Fault("incomplete", operand, f"{operand} is not complete: {index.defect}; last whole table: {last}")
+
+
+def _without_options(operand: str, schema: Schema) -> Iterator[Fault]:
+    bare = [table.name for table in schema.tables.values() if table.engine is None and not table.unsupported]
+    if bare:
+        why = "were dumped without engine, charset and other options (--compatible, --skip-create-options)"
+        message = f"{len(bare)} tables of {operand} {why}, such as `{bare[0]}`: those are not compared"
+        yield Fault("without-options", operand, message, hides=False)
 
 
 def _not_sql(operand: str, index: DumpIndex, unread: list[tuple[int, str]]) -> Iterator[Fault]:

@@ -42,6 +42,13 @@ class Inspection:
         return {table.name: table.rows for table in self.entry.tables if table.rows is not None}
 
     @property
+    def _bytes(self) -> int:
+        """Bytes of the dump that are this database's; all of them where it is the only one."""
+        if len(self.index.databases) == 1:
+            return self.index.size
+        return sum(table.end - table.start for table in self.entry.tables)
+
+    @property
     def result(self) -> DatabaseResult:
         """What reports say of it."""
         return DatabaseResult(
@@ -54,7 +61,7 @@ class Inspection:
             complete=self.index.complete,
             tables=len(self.entry.tables),
             rows=sum(self.rows.values()),
-            bytes=self.index.size,
+            bytes=self._bytes,
         )
 
 

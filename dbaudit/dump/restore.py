@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import pymysql
 
-from dbaudit.dump.entries import DatabaseEntry, DumpIndex, require_complete
+from dbaudit.dump.entries import DatabaseEntry, DumpIndex, TableEntry, require_complete
 from dbaudit.dump.filter import Filter, Refused
 from dbaudit.dump.index import read_counts
 from dbaudit.dump.loader import Connection, Loader, LoadError
@@ -159,7 +159,7 @@ def _verify(
         watch(Progress("verify", number, len(tables), "tables", table.name))
         if (entry.name, table.name) in left_out:
             continue
-        there = _count(loader.control, schema, table.name)
+        there = _count(loader.control, schema, table)
         if table.rows is not None and there != table.rows:
             raise DbauditError(
                 f"table {table.name} has {there} rows after the restore, the dump holds {table.rows}",
@@ -170,10 +170,12 @@ def _verify(
     return len(tables) - len(left_out), rows
 
 
-def _count(connection: Connection, schema: str, table: str) -> int | None:
+def _count(connection: Connection, schema: str, table: TableEntry) -> int | None:
+    # A dump may hold the history of a system-versioned table (--dump-history), which a plain count leaves out.
+    history = " FOR SYSTEM_TIME ALL" if "WITH SYSTEM VERSIONING" in table.create else ""
     with connection.cursor() as cursor:
         try:
-            cursor.execute(f"SELECT COUNT(*) FROM {quoted(schema)}.{quoted(table)}")
+            cursor.execute(f"SELECT COUNT(*) FROM {quoted(schema)}.{quoted(table.name)}{history}")
         except pymysql.ProgrammingError:
             return None  # no such table
         row = cursor.fetchone()

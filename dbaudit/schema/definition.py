@@ -21,13 +21,14 @@ from dbaudit.errors import DbauditError
 from dbaudit.schema.column import read_column
 from dbaudit.schema.model import CheckConstraint, Column, ForeignKey, Index, IndexKind, IndexPart, Table
 from dbaudit.schema.options import read_options
-from dbaudit.schema.text import IDENTIFIER, STRING, split, unquote
+from dbaudit.schema.text import IDENTIFIER, STRING, in_backticks, split, unquote
 
 _CREATE = re.compile(
     r"\s*CREATE (?:OR REPLACE )?(?:TEMPORARY )?TABLE (?:IF NOT EXISTS )?"
     r"(?:(?:`(?:[^`]|``)+`|\"(?:[^\"]|\"\")+\"|\w+)\.)?(?P<name>`(?:[^`]|``)+`|\"(?:[^\"]|\"\")+\"|\w+)\s*\($",
     re.IGNORECASE,
 )
+_ANSI = re.compile(r"\s*CREATE (?:OR REPLACE )?(?:TEMPORARY )?TABLE (?:IF NOT EXISTS )?\"", re.IGNORECASE)
 _PART = re.compile(rf"(?P<name>{IDENTIFIER}|\"(?:[^\"]|\"\")+\")(?:\((?P<length>\d+)\))?(?: (?P<order>ASC|DESC))?$")
 _EXPRESSION = re.compile(r"\((?P<inside>.*)\)(?: (?P<order>ASC|DESC))?$", re.DOTALL)
 _HIDDEN = re.compile(
@@ -68,6 +69,8 @@ def read_table(create: str) -> Table:
     Raises DbauditError when it is no CREATE TABLE at all. What it holds beyond the model makes the table
     `unsupported`; all the rest is read.
     """
+    if _ANSI.match(create):
+        create = in_backticks(create)
     lines = _lines(create.strip())
     head = _CREATE.match(lines[0])
     if head is None:

@@ -8,10 +8,11 @@ difference matters is not decided here.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from dbaudit.schema.canon import canonical
 from dbaudit.schema.difference import MATTERS, NOT_COMPARED, Change, Difference, Kind
-from dbaudit.schema.model import Schema
+from dbaudit.schema.model import Schema, Table
 from dbaudit.schema.pairing import case_matters, case_pairs, respelled
 from dbaudit.schema.render import render_table
 from dbaudit.schema.table_diff import attributes, diff_tables, whole
@@ -19,6 +20,7 @@ from dbaudit.schema.table_diff import attributes, diff_tables, whole
 __all__ = ["NOT_COMPARED", "OTHER_FIELDS", "Change", "Difference", "Kind", "diff", "differences"]
 
 # What is compared of objects that are no tables; the first field is shown for an object that one side lacks.
+OPTIONS = ("engine", "charset", "collation", "row_format", "comment")
 OTHER_FIELDS = {
     Kind.VIEW: ("select", "security", "check_option", "algorithm", "columns"),
     Kind.TRIGGER: ("body", "table", "timing", "event"),
@@ -47,11 +49,20 @@ def differences(left: Schema, right: Schema) -> Iterator[Difference]:
         if old is None or new is None:
             yield whole(Kind.TABLE, name, name, old, new, render_table)
         elif old != new or old.unsupported:
-            yield from diff_tables(old, new)
+            yield from diff_tables(*_with_known_options(old, new))
     yield from _others(Kind.VIEW, left.views, right.views)
     yield from _others(Kind.TRIGGER, left.triggers, right.triggers)
     yield from _others(Kind.ROUTINE, left.routines, right.routines)
     yield from _others(Kind.EVENT, left.events, right.events)
+
+
+def _with_known_options(old: Table, new: Table) -> tuple[Table, Table]:
+    """The tables; where one names no engine, its dump was told to leave options out, and they are not compared."""
+    if (old.engine is None) == (new.engine is None) or old.unsupported or new.unsupported:
+        return old, new
+    nothing = Table("")
+    left_out = {field: getattr(nothing, field) for field in (*OPTIONS, "options")}
+    return replace(old, **left_out), replace(new, **left_out)
 
 
 def _paired(left: Schema, right: Schema) -> tuple[Schema, Schema, list[Difference]]:

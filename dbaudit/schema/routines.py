@@ -10,7 +10,7 @@ import re
 
 from dbaudit.errors import DbauditError
 from dbaudit.schema.model import Event, Routine, Trigger, View
-from dbaudit.schema.text import STRING, split, unquote, without_marks
+from dbaudit.schema.text import STRING, in_backticks, split, unquote, without_marks
 
 _NAME = r"(?:(?:`(?:[^`]|``)+`|\w+)\.)?(?P<name>`(?:[^`]|``)+`|\w+)"
 _CREATE = r"\s*CREATE\s+(?:OR\s+REPLACE\s+)?"
@@ -23,6 +23,7 @@ _VIEW = re.compile(
     r"(?:\s+WITH\s+(?P<check>CASCADED|LOCAL)\s+CHECK\s+OPTION)?\s*$",
     _FLAGS,
 )
+_ANSI = re.compile(r"\bVIEW\s+(?:\*/\s*)?\"", re.IGNORECASE)
 _TRIGGER = re.compile(
     rf"{_CREATE}{_DEFINER}TRIGGER\s+(?:IF\s+NOT\s+EXISTS\s+)?{_NAME}\s+(?P<timing>BEFORE|AFTER)\s+"
     r"(?P<event>INSERT|UPDATE|DELETE)\s+ON\s+(?:(?:`(?:[^`]|``)+`|\w+)\.)?(?P<table>`(?:[^`]|``)+`|\w+)\s+"
@@ -40,7 +41,7 @@ _BLANKS = re.compile(rf"(?P<keep>{STRING}|\"(?:[^\"\\]|\"\"|\\.)*\"|`[^`]*`|(?:-
 
 def read_view(sql: str) -> View:
     """The view that a CREATE VIEW statement defines. Raises DbauditError when it is none."""
-    match = _match(_VIEW, sql, "view")
+    match = _match(_VIEW, in_backticks(sql) if _ANSI.search(sql) else sql, "view")
     return View(
         name=_name(match["name"]),
         select=_fold(match["select"]),

@@ -30,6 +30,14 @@ def without_marks(sql: str) -> str:
     return _MARKS.sub(lambda match: match["keep"] or " ", sql)
 
 
+_QUOTED = re.compile(rf"(?P<keep>{STRING}|{IDENTIFIER})|\"(?P<name>(?:[^\"]|\"\")*)\"", re.DOTALL)
+
+
+def in_backticks(sql: str) -> str:
+    """`sql` of a server in sql_mode ANSI_QUOTES, names in double quotes, with its names in backticks."""
+    return _QUOTED.sub(lambda match: match["keep"] or name(match["name"].replace('""', '"')), sql)
+
+
 def unquote(literal: str) -> str:
     """The text of a quoted string or identifier."""
     quote, inner = literal[0], literal[1:-1]
