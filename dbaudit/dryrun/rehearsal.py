@@ -13,6 +13,8 @@ from dbaudit.finding import Effect, Finding, Severity
 from dbaudit.migration.alembic_runner import AlembicRunner, find_project
 from dbaudit.migration.command_runner import Command, CommandRunner
 from dbaudit.migration.confine import Network
+from dbaudit.migration.preset import is_preset, preset_for
+from dbaudit.migration.preset_runner import PresetRunner, find_tool
 from dbaudit.migration.runner import STEP_LIMIT, Runner, RunStep, Target, version_step
 from dbaudit.migration.sql_runner import SqlRunner
 from dbaudit.migration.steps import StepFacts
@@ -50,6 +52,10 @@ def runner_for(
         with SqlRunner(Path(rest), target, sql_mode=sql_mode(plan.service, plan.target), limit=how.limit) as runner:
             last = plan.pending[-1].number if plan.pending else None
             yield runner, runner.pending(plan.version, last)
+    elif kind == "command" and is_preset(rest):
+        installed = find_tool(rest, request.venv, environment.get("PATH", ""))
+        with PresetRunner(preset_for(rest, plan.service), installed, target, how, request.phases) as known:
+            yield known, known.pending([version_step(s.repository, s.number, s.title) for s in _own(plan)])
     elif kind == "command" and rest:
         with CommandRunner(Command(rest, how, request.phases, request.probe), target) as tool:
             yield tool, tool.phases or tuple(version_step(s.repository, s.number, s.title) for s in _own(plan))

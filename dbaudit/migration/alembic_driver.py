@@ -6,10 +6,9 @@ REQUEST is a JSON file (it holds a password): `action` (list, where, look, upgra
 `location` or null, `package` and `path` for a script location inside an installed package, `url`, `revision`.
 ANSWER is written as JSON. What the project prints goes to standard output, and is nobody's answer.
 
-It works with any Alembic since 1.0 and any Python since 3.7, so nothing newer may be used here.
+It works with any Alembic since 1.0 and any Python since 3.6, so nothing newer may be used here: annotations stand in
+quotes.
 """
-
-from __future__ import annotations
 
 import json
 import os
@@ -20,7 +19,7 @@ from typing import Any
 sys.path[0:1] = [""]
 
 
-def main(request: dict[str, Any]) -> dict[str, Any]:
+def main(request: "dict[str, Any]") -> "dict[str, Any]":
     """The answer to a request."""
     if request["ini"]:
         os.chdir(os.path.dirname(request["ini"]))
@@ -39,7 +38,7 @@ def main(request: dict[str, Any]) -> dict[str, Any]:
     return {}
 
 
-def configured(request: dict[str, Any]) -> Any:
+def configured(request: "dict[str, Any]") -> Any:
     """The project's configuration, with the URL of the throwaway server instead of its own."""
     from alembic.config import Config
 
@@ -60,7 +59,7 @@ def configured(request: dict[str, Any]) -> Any:
     return config
 
 
-def revisions(config: Any) -> list[dict[str, Any]]:
+def revisions(config: Any) -> "list[dict[str, Any]]":
     """Every revision, none before those that it needs."""
     from alembic.script import ScriptDirectory
 
@@ -74,14 +73,14 @@ def revisions(config: Any) -> list[dict[str, Any]]:
     return found
 
 
-def asked(config: Any, question: Any) -> list[Any]:
+def asked(config: Any, question: Any) -> "list[Any]":
     """The answers of every connection that the project's env.py opens; nothing is migrated."""
     from alembic.runtime.environment import EnvironmentContext
     from alembic.script import ScriptDirectory
 
     answers: list[Any] = []
 
-    def no_steps(_revision: Any, context: Any) -> list[Any]:
+    def no_steps(_revision: Any, context: Any) -> "list[Any]":
         answers.append(question(context))
         return []
 
@@ -91,7 +90,7 @@ def asked(config: Any, question: Any) -> list[Any]:
     return answers
 
 
-def proof(context: Any) -> list[str]:
+def proof(context: Any) -> "list[str]":
     """What the connection reads in the table that only the probe schema has with these rows."""
     from sqlalchemy import text
 
@@ -99,7 +98,7 @@ def proof(context: Any) -> list[str]:
     return sorted(str(row[0]) for row in rows)
 
 
-def standing(context: Any) -> dict[str, Any]:
+def standing(context: Any) -> "dict[str, Any]":
     """Where the database stands, and the name of the table that says so."""
     return {"heads": sorted(context.get_current_heads()), "table": context.version_table}
 

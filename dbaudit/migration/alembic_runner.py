@@ -8,21 +8,17 @@ version that only the probe schema holds. An env.py with a URL of its own is ref
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from dbaudit.errors import DbauditError, UsageError
-from dbaudit.migration import alembic_driver
 from dbaudit.migration.alembic_graph import Graph
+from dbaudit.migration.driving import Driver
 from dbaudit.migration.probe import probe_schema
 from dbaudit.migration.runner import Runner, RunStep, StepOutcome, Target, version_step
-from dbaudit.migration.tool import Moment, Place, Surroundings, Tool, refusal, unproved
+from dbaudit.migration.tool import Surroundings, Tool, unproved, unrecorded
 from dbaudit.progress import Progress, Watch, silent
 
-_DRIVER = Path(alembic_driver.__file__)
 # Names under which a virtualenv lies beside the project that it is for.
 _BESIDE = (".venv", "venv", "env")
 # Directories above the ini that are looked into: deeper packages than that have a repository root in between.
@@ -85,6 +81,11 @@ class AlembicRunner(Runner):
         self._project = project
         self._target = target
         self._tool = Tool(target, how)
+        ini = None if project.location.is_dir() else str(project.location)
+        location = str(project.location) if project.location.is_dir() else None
+        self._driver = Driver(
+            self._tool, target.directory, [str(project.python)], ini=ini, location=location, section=project.section
+        )
         self._proof: str | None = None
 
     def prove(self, watch: Watch = silent) -> str:
@@ -101,7 +102,7 @@ class AlembicRunner(Runner):
             probe_schema(self._target.server) as probe,
             self._tool.at(probe.account, probe.database) as place,
         ):
-            answer, said = self._ask("where", place, (probe.account.password,))
+            answer, said = self._driver.ask("where", place, (probe.account.password,))
             seen = answer.get("seen", [])
         if seen and all(each == [probe.revision] for each in seen):
             return
@@ -119,7 +120,7 @@ class AlembicRunner(Runner):
         self.prove()
         target = self._target
         with self._tool.at(target.account, target.database, target.siblings) as place:
-            answer, said = self._ask("look", place, (target.account.password,))
+            answer, said = self._driver.ask("look", place, (target.account.password,))
         if "revisions" not in answer or len(answer["databases"]) != 1:
             what = "env.py migrates several databases at once" if answer else f"the project cannot be read: {said}"
             raise DbauditError(what, "alembic:INI#section names one of several; nothing was migrated")
@@ -131,60 +132,15 @@ class AlembicRunner(Runner):
     def run(self, step: RunStep) -> StepOutcome:
         """Upgrade to one revision; see Runner."""
         self.prove()
-        request, answer = self._files()
         try:
             return self._tool.run(
                 step,
-                lambda place: self._command("upgrade", place, (request, answer), step.argument),
-                lambda moment: _missing(step, moment),
+                lambda place: self._driver.command("upgrade", place, step.argument),
+                lambda moment: unrecorded(step, moment),
             )
         finally:
-            request.unlink(missing_ok=True)
-            answer.unlink(missing_ok=True)
-
-    def _ask(self, action: str, place: Place, secrets: Sequence[str]) -> tuple[dict[str, Any], str]:
-        """The driver's answer, empty where there is none, and what was printed instead."""
-        request, answer = files = self._files()
-        output = self._target.directory / "probe.log"
-        try:
-            ended = self._tool.ask(lambda place: self._command(action, place, files, ""), place, output)
-            found = json.loads(answer.read_text()) if ended.code == 0 and answer.exists() else {}
-        finally:
-            request.unlink(missing_ok=True)
-            answer.unlink(missing_ok=True)
-        return found, refusal(ended, output, secrets)
-
-    def _files(self) -> tuple[Path, Path]:
-        return self._target.directory / "alembic.json", self._target.directory / "alembic.answer.json"
-
-    def _command(self, action: str, place: Place, files: tuple[Path, Path], revision: str) -> list[str]:
-        project = self._project
-        is_ini = not project.location.is_dir()
-        request, answer = files
-        content = {
-            "action": action,
-            "ini": str(project.location) if is_ini else None,
-            "location": None if is_ini else str(project.location),
-            "section": project.section,
-            "package": None,
-            "path": None,
-            "url": place.url,
-            "revision": revision,
-        }
-        request.unlink(missing_ok=True)
-        answer.unlink(missing_ok=True)
-        request.touch(mode=0o600)
-        request.write_text(json.dumps(content))
-        return [str(project.python), str(_DRIVER), str(request), str(answer)]
+            self._driver.forget()
 
     def close(self) -> None:
         """Close the way to the server; the output of the steps stays."""
         self._tool.close()
-
-
-def _missing(step: RunStep, moment: Moment) -> str | None:
-    """A step that ended well and that no table of versions has: it went elsewhere, or did nothing."""
-    if step.argument in moment.applied:
-        return None
-    stands = ", ".join(each for each in moment.now if ":" not in each) or "nowhere"
-    return f"Alembic ended well, but the database stands at {stands}, and {step.argument} was not recorded"

@@ -14,10 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dbaudit.errors import UsageError
-from dbaudit.migration.probe import probe_schema
 from dbaudit.migration.runner import Runner, RunStep, StepOutcome, Target, phase_step
 from dbaudit.migration.template import Template, parse_template, probe_of
-from dbaudit.migration.tool import Moment, Place, Surroundings, Tool, refusal, unproved
+from dbaudit.migration.tool import Moment, Place, Surroundings, Tool, unproved
 from dbaudit.progress import Progress, Watch, silent
 
 
@@ -55,28 +54,18 @@ class CommandRunner(Runner):
         if self._proof is None:
             label = self._tool.open()
             watch(Progress("prove where the runner writes", 0, None, "steps", self._probe.words[0]))
-            self._ask()
+            values = {"version": "0", "phase": next(iter(self._command.phases), "")}
+            answer = self._tool.prove(lambda place: filled(self._probe, values, place))
+            if answer is not None:
+                raise unproved(
+                    "the tool does not read the configuration it is given: asked for the version of a probe schema "
+                    "it answered",
+                    answer,
+                    "Look for a URL or a configuration file that overrides {config} (a wrapper script, "
+                    "/etc/<service>/<service>.conf.d), or name the command that reads the version with --runner-probe",
+                )
             self._proof = f"{Path(self._probe.words[0]).name} reads the configuration it is given, and runs {label}"
         return self._proof
-
-    def _ask(self) -> None:
-        output = self._target.directory / "probe.log"
-        values = {"version": "0", "phase": next(iter(self._command.phases), "")}
-        # The probe's account sees the probe alone, and there is no sibling to fall back on.
-        with (
-            probe_schema(self._target.server) as probe,
-            self._tool.at(probe.account, probe.database) as place,
-        ):
-            ended = self._tool.ask(lambda place: _filled(self._probe, values, place), place, output)
-            if probe.is_reported(output.read_text("utf-8", "replace")):
-                return
-            answer = refusal(ended, output, (probe.account.password,))
-        raise unproved(
-            "the tool does not read the configuration it is given: asked for the version of a probe schema it answered",
-            answer,
-            "Look for a URL or a configuration file that overrides {config} (a wrapper script, "
-            "/etc/<service>/<service>.conf.d), or name the command that reads the version with --runner-probe",
-        )
 
     def run(self, step: RunStep) -> StepOutcome:
         """Run the tool for one step; see Runner."""
@@ -85,7 +74,7 @@ class CommandRunner(Runner):
         if missing := self._template.placeholders - {"config", "url"} - set(values):
             raise UsageError(f"the runner's command wants {{{min(missing)}}}, which step {step.step} does not have")
         return self._tool.run(
-            step, lambda place: _filled(self._template, values, place), lambda moment: _missing(step, moment)
+            step, lambda place: filled(self._template, values, place), lambda moment: misplaced(step, moment)
         )
 
     def close(self) -> None:
@@ -93,11 +82,12 @@ class CommandRunner(Runner):
         self._tool.close()
 
 
-def _filled(template: Template, values: Mapping[str, str], place: Place) -> list[str]:
+def filled(template: Template, values: Mapping[str, str], place: Place) -> list[str]:
+    """The words of a command for a place."""
     return template.fill({**values, "config": str(place.config), "url": place.url})
 
 
-def _missing(step: RunStep, moment: Moment) -> str | None:
+def misplaced(step: RunStep, moment: Moment) -> str | None:
     """What a step that ended well did not do.
 
     A tool that ends well and did nothing here (another database, an option that it took for another) must not count as

@@ -67,6 +67,22 @@ def standing(connection: Connection, database: str, others: Sequence[str] = ()) 
     return tuple(sorted(found))
 
 
+def set_version(connection: Connection, database: str, name: str, number: int) -> None:
+    """Raise the number of a repository, by its name in step ids, in migrate_version; nothing where it has no row."""
+    with connection.cursor() as cursor:
+        for book in books(connection, database):
+            if book.repository is None:
+                continue
+            place = f"{quoted(database)}.{quoted(book.table)}"
+            cursor.execute(f"SELECT repository_id FROM {place}")
+            for (each,) in cursor.fetchall():
+                if repository(each) == name:
+                    cursor.execute(
+                        f"UPDATE {place} SET version = %s WHERE repository_id = %s AND version < %s",
+                        (number, each, number),
+                    )
+
+
 class RevisionWatch:
     """Notes the revisions that are applied to a schema while it is entered; ask `applied` before leaving."""
 

@@ -1,7 +1,7 @@
 """What a runner is: it runs one migration step, or one phase, against the throwaway server, and says how it went.
 
-A runner knows nothing of restoring, comparing or judging; the dry-run does that around it. Two exist: `sql_runner`
-and `command_runner`. A step that fails is an outcome; only what makes stepping impossible or unsafe is an error.
+A runner knows nothing of restoring, comparing or judging; the dry-run does that around it. They are the modules whose
+names end in `_runner`. A step that fails is an outcome; only what makes stepping impossible or unsafe is an error.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import pymysql
 
 from dbaudit.finding import Step, step
 from dbaudit.progress import Watch, silent
-from dbaudit.result import Status
+from dbaudit.result import Basis, Status
 from dbaudit.server.server import Account, Server
 
 # Seconds that one step may take unless told otherwise: a day. A rehearsal of a large database takes hours in one
@@ -94,7 +94,12 @@ class Target:
 
 
 class Runner(ABC):
-    """Runs steps, in the order in which they are given. Close it: what it started and wrote beside the output goes."""
+    """Runs steps, in the order in which they are given. Close it: what it started and wrote beside the output goes.
+
+    `basis` says what a verdict after its steps rests on.
+    """
+
+    basis = Basis.REHEARSED
 
     @abstractmethod
     def prove(self, watch: Watch = silent) -> str:

@@ -19,8 +19,7 @@ import pymysql
 
 from dbaudit.dump.statements import Depth, Kind, Reader, Statement
 from dbaudit.errors import UsageError
-from dbaudit.migration.catalogue import repository
-from dbaudit.migration.revisions import RevisionWatch, books, standing
+from dbaudit.migration.revisions import RevisionWatch, set_version, standing
 from dbaudit.migration.runner import STEP_LIMIT, Runner, RunStep, StepOutcome, Target, masked, output_file, version_step
 from dbaudit.progress import Watch, silent
 from dbaudit.result import Status
@@ -159,10 +158,11 @@ class SqlRunner(Runner):
     def _record(self, connection: Connection, number: int) -> None:
         """Set the version in migrate_version, where the repository has a row there and the file did not do it."""
         try:
-            self._set_version(connection, number)
+            set_version(connection, self._target.database, self._target.service, number)
         except pymysql.MySQLError as error:
             raise _Failed(f"the version could not be set to {number}: {_said(error)}", _code(error)) from error
 
+<<<<<<< HEAD
     def _set_version(self, connection: Connection, number: int) -> None:
         # Not by the account, whose statements are those of the step.
         with contextlib.closing(self._target.server.admin()) as admin:
@@ -179,6 +179,8 @@ class SqlRunner(Runner):
                             (number, name, number),
                         )
 
+=======
+>>>>>>> 0a5df16 (Presets: a tool's name is enough, with how it spells a step as data; the reference runner)
 
 def _numbered(folder: Path) -> dict[int, Path]:
     """The files by number, in its order. Raises UsageError: no folder, no file, no number, a number twice."""

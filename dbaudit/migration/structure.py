@@ -16,7 +16,7 @@ from dbaudit.migration.walk import clashes
 from dbaudit.schema.model import Schema
 
 # Steps that convert every table to InnoDB, which shows in no measured difference: the measured ones were InnoDB.
-_CONVERTS_ENGINE = {"keystone:27"}
+CONVERTS_ENGINE = {"keystone:27"}
 
 
 def stages(schema: Schema, pending: Sequence[StepFacts]) -> tuple[Stage, ...]:
@@ -29,7 +29,7 @@ def stages(schema: Schema, pending: Sequence[StepFacts]) -> tuple[Stage, ...]:
         found.append(Stage(step, facts.title, schema, clashes(schema, facts), drops, facts.release))
         moved |= {work.table for work in facts.work if work.action == "rows" and work.what != "insert"}
         schema = delta.apply(schema, facts)
-        if facts.id in _CONVERTS_ENGINE:
+        if facts.id in CONVERTS_ENGINE:
             schema = replace(schema, tables={n: replace(t, engine="InnoDB") for n, t in schema.tables.items()})
     return tuple(found)
 

@@ -16,6 +16,7 @@ from dbaudit.migration.complaint import complaint, last_line
 from dbaudit.migration.configuration import write_configuration
 from dbaudit.migration.confine import Confinement, Network, confine, scrubbed
 from dbaudit.migration.door import Door
+from dbaudit.migration.probe import probe_schema
 from dbaudit.migration.revisions import RevisionWatch
 from dbaudit.migration.runner import STEP_LIMIT, RunStep, StepOutcome, Target, mask_file, masked, output_file
 from dbaudit.migration.template import fill_text
@@ -150,6 +151,18 @@ class Tool:
             return masked(complaint(moment.output, moment.ended.code), (self._target.account.password,))
         return missing(moment)
 
+    def prove(self, question: Callable[[Place], Sequence[str]]) -> str | None:
+        """Ask which version a probe schema has; None when the tool names it, else what it answered.
+
+        The probe's account sees the probe alone, and there is no sibling to fall back on.
+        """
+        output = self._target.directory / "probe.log"
+        with probe_schema(self._target.server) as probe, self.at(probe.account, probe.database) as place:
+            ended = self.ask(question, place, output)
+            if probe.is_reported(output.read_text("utf-8", "replace")):
+                return None
+            return refusal(ended, output, (probe.account.password,))
+
     def close(self) -> None:
         """Close the way to the server; the output of the steps stays. May be called twice."""
         if self._door is not None:
@@ -168,3 +181,11 @@ def refusal(ended: process.Ended, output: Path, secrets: Sequence[str]) -> str:
 def unproved(what: str, answer: str, hint: str) -> DbauditError:
     """The error for a tool that did not show that it reads the schema that it is given."""
     return DbauditError(f"{what} {answer!r}", f"nothing was migrated. {hint}")
+
+
+def unrecorded(step: RunStep, moment: Moment) -> str | None:
+    """What is wrong with a revision that ended well: no table of versions has it. It went elsewhere, or did nothing."""
+    if step.argument in moment.applied:
+        return None
+    stands = ", ".join(each for each in moment.now if ":" not in each) or "nowhere"
+    return f"the tool ended well, but the database stands at {stands}, and {step.argument} was not recorded"

@@ -18,17 +18,17 @@ from dbaudit.schema.model import Column, ForeignKey, Index, Schema, Table
 def clashes(schema: Schema, facts: StepFacts) -> tuple[Clash, ...]:
     """What will not go through in one step, in the order in which the script comes to it, each once."""
     walk = _Walk(schema, facts)
-    tolerated = _tolerated(facts)
+    past = tolerated(facts)
     found = []
     for number, work in enumerate(facts.work):
         for clash in walk.look(work):
-            if number >= tolerated or walk.never_tolerated(work, clash):
+            if number >= past or walk.never_tolerated(work, clash):
                 found.append(clash)
         walk.do(work)
     return tuple(dict.fromkeys(found))
 
 
-def _tolerated(facts: StepFacts) -> int:
+def tolerated(facts: StepFacts) -> int:
     """How many statements, from the first, the script passes although their work is done already."""
     if facts.rerunnable:
         return len(facts.work)

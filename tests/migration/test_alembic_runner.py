@@ -261,7 +261,7 @@ def test_a_step_that_goes_elsewhere_does_not_count(
     assert "Can't connect" in str(outcome.error)
     with runner(ini, shop, environment, network=Network.ALLOWED) as steps:
         outcome = steps.run(steps.pending()[0])
-    assert outcome.error == "Alembic ended well, but the database stands at nowhere, and start was not recorded"
+    assert outcome.error == "the tool ended well, but the database stands at nowhere, and start was not recorded"
 
 
 @pytest.mark.server("mariadb")

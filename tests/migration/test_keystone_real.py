@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -20,64 +16,21 @@ from dbaudit.migration.runner import StepOutcome, Target
 from dbaudit.migration.tool import Surroundings
 from dbaudit.result import Status
 from dbaudit.server.server import Server
+from tests.migration.virtualenvs import needs_python, virtualenv
 
-FIXTURES = Path(__file__).resolve().parents[2] / "fixtures" / "keystone"
-# Seconds for one virtualenv: 20 with a warm pip cache, a few minutes over a slow line.
-INSTALL_LIMIT = 600
-NO_INDEX = ("Could not find a version", "No matching distribution", "ConnectionError", "Max retries", "NameResolution")
 TEMPLATE = "{tool} --config-file {{config}} db_sync --{{phase}}"
 
-pytestmark = [
-    pytest.mark.slow,
-    # The constraints are complete for this Python; another one would resolve other packages.
-    pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="the constraints of keystone are for Python 3.11"),
-]
-
-
-def virtualenv(major: int) -> Path:
-    """The directory of keystone's commands, installed from its constraints once, and kept for the next run."""
-    constraints = FIXTURES / f"constraints-{major}.txt"
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dbaudit-tests"
-    digest = hashlib.sha256(constraints.read_bytes() + sys.version.encode()).hexdigest()[:12]
-    home = cache / f"keystone-{major}-{digest}"
-    if not (home / "complete").exists():
-        shutil.rmtree(home, ignore_errors=True)
-        home.parent.mkdir(parents=True, exist_ok=True)
-        subprocess.run([sys.executable, "-m", "venv", str(home)], check=True, capture_output=True)
-        install(home, constraints)
-        (home / "complete").touch()
-    return home / "bin"
-
-
-def install(home: Path, constraints: Path) -> None:
-    command = [str(home / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check", "-c", str(constraints)]
-    done = subprocess.run(
-        [*command, "keystone", "PyMySQL", "setuptools"], capture_output=True, text=True, timeout=INSTALL_LIMIT
-    )
-    if done.returncode:
-        last = done.stderr.strip().splitlines()[-3:]
-        if any(sign in done.stderr for sign in NO_INDEX) and not index_answers(home):
-            pytest.skip(f"no package index can be reached, so keystone was NOT tested: {last}")
-        raise AssertionError(done.stderr)
-    installed = subprocess.run([str(home / "bin" / "pip"), "freeze"], check=True, capture_output=True, text=True).stdout
-    pinned = {line for line in constraints.read_text().splitlines() if "==" in line}
-    assert set(installed.split()) - pinned == set(), "the constraints are not complete"
-
-
-def index_answers(home: Path) -> bool:
-    """Whether the index has anything at all: a package that is always there. Tells no network from a bad pin."""
-    command = [str(home / "bin" / "pip"), "download", "--no-deps", "--quiet", "--dest", str(home / "try"), "six"]
-    return subprocess.run(command, capture_output=True, timeout=INSTALL_LIMIT).returncode == 0
+pytestmark = [pytest.mark.slow, needs_python]
 
 
 @pytest.fixture(scope="module")
 def keystone26() -> Path:
-    return virtualenv(26)
+    return virtualenv("keystone", 26) / "bin"
 
 
 @pytest.fixture(scope="module")
 def keystone30() -> Path:
-    return virtualenv(30)
+    return virtualenv("keystone", 30) / "bin"
 
 
 @pytest.fixture

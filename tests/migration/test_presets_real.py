@@ -1,0 +1,111 @@
+"""Real projects by their presets: a dump of an older release, stepped by a newer release's own tool."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from dbaudit.dryrun.pipeline import dry_run
+from dbaudit.dryrun.request import Request, RunnerRequest
+from dbaudit.errors import UsageError
+from dbaudit.migration.confine import Network, confine
+from dbaudit.migration.preset import preset_for
+from dbaudit.migration.preset_runner import PresetRunner, find_tool
+from dbaudit.migration.runner import StepOutcome, Target
+from dbaudit.migration.tool import Surroundings
+from dbaudit.progress import silent
+from dbaudit.release import release
+from dbaudit.result import Basis, Result, Status
+from dbaudit.server.place import Places
+from dbaudit.server.server import Server
+from tests.migration.virtualenvs import needs_python, virtualenv
+
+# The tools are the same whatever the server; keystone's test runs on all.
+pytestmark = [pytest.mark.slow, needs_python, pytest.mark.server("mariadb")]
+CINDER = (
+    "INSERT INTO volume_types (id, name, deleted) VALUES ('t1', 'fast', 0)",
+    "INSERT INTO volumes (id, volume_type_id, display_name, status, size, deleted, use_quota)"
+    " VALUES ('v1', 't1', 'one', 'available', 1, 0, 1), ('v2', 't1', 'two', 'in-use', 2, 0, 1)",
+)
+GLANCE = (
+    "INSERT INTO images (id, name, status, visibility, min_disk, min_ram, protected, os_hidden, created_at, deleted)"
+    " VALUES ('i1', 'one', 'active', 'private', 0, 0, 0, 0, '2023-01-01 00:00:00', 0)",
+)
+
+
+def network() -> Network:
+    """As an operator has to do it, where CI's container cannot make namespaces."""
+    try:
+        confine(Network.REFUSED)
+    except UsageError:
+        return Network.ALLOWED
+    return Network.REFUSED
+
+
+def stepped(target: Target, tool: str, venv: Path, phases: tuple[str, ...] = ()) -> list[StepOutcome]:
+    """Everything that a tool has to do on a database."""
+    installed = find_tool(tool, venv, "")
+    how = Surroundings(dict(os.environ), network())
+    with PresetRunner(preset_for(tool, target.service), installed, target, how, phases) as runner:
+        outcomes = [runner.run(step) for step in runner.pending()]
+    assert {outcome.error for outcome in outcomes} <= {None}
+    return outcomes
+
+
+def dumped(server: Server, schema: str, statements: Sequence[str], file: Path) -> Path:
+    """A dump of the schema as operators make it, after some rows were put in."""
+    with contextlib.closing(server.admin(schema)) as connection, connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+    account = server.restricted([schema])
+    command = ["mariadb-dump", f"--socket={server.socket}", f"--user={account.user}", "--single-transaction", schema]
+    with file.open("wb") as sink:
+        subprocess.run(command, env={**os.environ, "MYSQL_PWD": account.password}, stdout=sink, check=True)
+    return file
+
+
+def rehearsed(dump: Path, to: str, tool: str, venv: Path, places: Places) -> Result:
+    request = RunnerRequest(f"command:{tool}", venv=venv, allow_network=network() is Network.ALLOWED)
+    return dry_run(Request(str(dump), release(to), runner=request), places, dict(os.environ), silent)
+
+
+@pytest.fixture
+def target(server: Server, schema: str, tmp_path: Path, request: pytest.FixtureRequest) -> Target:
+    service = str(request.node.name).split("_")[1]
+    return Target(server, server.restricted([schema]), schema, service, tmp_path / "run")
+
+
+def test_cinder_20_is_stepped_to_24_by_its_own_tool(target: Target, places: Places, tmp_path: Path) -> None:
+    (made,) = stepped(target, "cinder-manage", virtualenv("cinder", 20))
+    assert made.revisions == ("921e1a36b076",)
+    dump = dumped(target.server, target.database, CINDER, tmp_path / "cinder.sql")
+    result = rehearsed(dump, "2024.1", "cinder-manage", virtualenv("cinder", 24), places)
+    assert [(str(each.step), each.status) for each in result.steps] == [("cinder:sync", Status.OK)]
+    assert result.steps[0].revisions == (
+        "c92a3e68beed", "daa98075b90d", "89aa6f9639f9", "b8660621f1b9", "9ab1b092a404", "b7b88f50aab5", "9c74c1c6971f",
+    )  # fmt: skip
+    assert result.basis is Basis.REHEARSED
+    assert result.databases[0].release == "xena"
+    assert any("cinder-manage reads the configuration it is given" in note for note in result.notes)
+
+
+def test_glance_26_is_stepped_to_28_by_its_own_tool(target: Target, places: Places, tmp_path: Path) -> None:
+    stepped(target, "glance-manage", virtualenv("glance", 26))
+    dump = dumped(target.server, target.database, GLANCE, tmp_path / "glance.sql")
+    result = rehearsed(dump, "2024.1", "glance-manage", virtualenv("glance", 28), places)
+    assert [str(each.step) for each in result.steps] == ["glance:expand", "glance:migrate", "glance:contract"]
+    assert [each.status for each in result.steps] == [Status.OK] * 3
+    assert [each.revisions for each in result.steps] == [("2024_1_expand01",), (), ("2024_1_contract01",)]
+    assert result.databases[0].release == "2023.1"
+
+
+def test_cinder_is_not_stepped_by_glances_tool(target: Target, places: Places, tmp_path: Path) -> None:
+    stepped(target, "cinder-manage", virtualenv("cinder", 20))
+    dump = dumped(target.server, target.database, (), tmp_path / "cinder.sql")
+    with pytest.raises(UsageError, match="glance-manage migrates glance, and the database is of cinder"):
+        rehearsed(dump, "2024.1", "glance-manage", virtualenv("glance", 28), places)

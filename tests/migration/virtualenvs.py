@@ -1,0 +1,56 @@
+"""Virtualenvs of real projects, made of committed constraints once and kept in the cache for the next run."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FIXTURES = Path(__file__).resolve().parents[2] / "fixtures"
+# Seconds for one virtualenv: 20 with a warm pip cache, a few minutes over a slow line.
+INSTALL_LIMIT = 600
+NO_INDEX = ("Could not find a version", "No matching distribution", "ConnectionError", "Max retries", "NameResolution")
+# The constraints are complete for this Python; another one would resolve other packages.
+needs_python = pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="the constraints are for Python 3.11")
+
+
+def virtualenv(project: str, major: int) -> Path:
+    """The virtualenv of a project: `fixtures/<project>/constraints-<major>.txt` says what is in it."""
+    constraints = FIXTURES / project / f"constraints-{major}.txt"
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dbaudit-tests"
+    digest = hashlib.sha256(constraints.read_bytes() + sys.version.encode()).hexdigest()[:12]
+    home = cache / f"{project}-{major}-{digest}"
+    if not (home / "complete").exists():
+        shutil.rmtree(home, ignore_errors=True)
+        home.parent.mkdir(parents=True, exist_ok=True)
+        subprocess.run([sys.executable, "-m", "venv", str(home)], check=True, capture_output=True)
+        _install(home, constraints, project)
+        (home / "complete").touch()
+    return home
+
+
+def _install(home: Path, constraints: Path, project: str) -> None:
+    command = [str(home / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check", "-c", str(constraints)]
+    # Later setuptools have no pkg_resources, which these projects still import.
+    done = subprocess.run(
+        [*command, project, "PyMySQL", "setuptools<80"], capture_output=True, text=True, timeout=INSTALL_LIMIT
+    )
+    if done.returncode:
+        last = done.stderr.strip().splitlines()[-3:]
+        if any(sign in done.stderr for sign in NO_INDEX) and not _index_answers(home):
+            pytest.skip(f"no package index can be reached, so {project} was NOT tested: {last}")
+        raise AssertionError(done.stderr)
+    installed = subprocess.run([str(home / "bin" / "pip"), "freeze"], check=True, capture_output=True, text=True).stdout
+    pinned = {line for line in constraints.read_text().splitlines() if "==" in line}
+    assert set(installed.split()) - pinned == set(), "the constraints are not complete"
+
+
+def _index_answers(home: Path) -> bool:
+    """Whether the index has anything at all: a package that is always there. Tells no network from a bad pin."""
+    command = [str(home / "bin" / "pip"), "download", "--no-deps", "--quiet", "--dest", str(home / "try"), "six"]
+    return subprocess.run(command, capture_output=True, timeout=INSTALL_LIMIT).returncode == 0
