@@ -14,9 +14,9 @@ Runner = Annotated[
     str | None,
     typer.Option(
         "--runner",
-        metavar="command:TEMPLATE|alembic:INI|sql:DIR",
-        help="Run the real migrations: a command with {config} or {url}, and {version} or {phase}; an Alembic project; "
-        "SQL files.",
+        metavar="command:TEMPLATE|command:TOOL|alembic:INI|sql:DIR|reference",
+        help="Run the real migrations: a command with {config} or {url}, and {version} or {phase}; a known "
+        "tool such as cinder-manage; an Alembic project; SQL files; the structure from the step catalogue.",
     ),
 ]
 Phases = Annotated[

@@ -63,6 +63,7 @@ class Rehearsal:
     findings: tuple[Finding, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     notes: tuple[str, ...] = ()
+    basis: Basis = Basis.REHEARSED
 
 
 def dry_run(request: Request, places: Places, environment: Mapping[str, str], watch: Watch) -> Result:
@@ -130,17 +131,21 @@ def _rehearse(
     plan = rehearsal.Plan(service, prediction.pending, standing.numbers.get(service), request.target)
     with rehearsal.runner_for(asked, plan, target, environment) as (runner, steps):
         proof = runner.prove(watch)
-        with _onlookers(request.course, inspection, copy, prediction, watch) as onlookers:
+        course = request.course
+        if runner.basis is Basis.STRUCTURE:  # what becomes of rows is not rehearsed, so nothing can be said of it
+            course = replace(course, manifests=Manifests.OFF)
+        with _onlookers(course, inspection, copy, prediction, watch) as onlookers:
             facts = {step.id: step for step in prediction.pending}
-            stepping = Stepping(runner, target, request.course, onlookers, facts)
+            stepping = Stepping(runner, target, course, onlookers, facts)
             ran = tuple(stepping.run(steps, watch))
             lost, unseen = onlookers.losses()
     findings, skipped = _aftermath(request, inspection, copy, prediction, ran)
     return Rehearsal(
         put_away(ran, asked.output),
         (*_unlike(inspection, copy), *findings, *lost),
-        (*skipped, *unseen),
+        (*skipped, *unseen, *rehearsal.unrehearsed(runner)),
         (proof, *stepping.notes, *(str(each) for each in rewritten)),
+        runner.basis,
     )
 
 
@@ -203,7 +208,7 @@ def _unlike(inspection: Inspection, copy: Copy) -> Iterator[Finding]:
 
 def _conclude(request: Request, inspection: Inspection, copy: Copy, prediction: Prediction, ran: Rehearsal) -> Result:
     steps = rehearsal.merged(prediction.steps, ran.steps)
-    findings = tuple(rehearsal.confirmed(prediction.findings, steps)) + ran.findings
+    findings = tuple(rehearsal.confirmed(prediction.findings, steps, ran.basis)) + ran.findings
     place = {step.step: number for number, step in enumerate(steps)}
     findings = tuple(
         sorted(findings, key=lambda f: (_ORDER[f.effect], place.get(f.step, len(steps)) if f.step else len(steps)))
@@ -211,13 +216,13 @@ def _conclude(request: Request, inspection: Inspection, copy: Copy, prediction: 
     rehearsed = any(step.status is not Status.NOT_RUN for step in steps)
     said = verdict(findings)
     whole = rehearsed and all(step.status is Status.OK for step in steps)
-    if said is Verdict.CLEAN and not whole:
-        said = Verdict.WARNINGS  # a prediction proves nothing
+    if said is Verdict.CLEAN and (not whole or ran.basis is not Basis.REHEARSED):
+        said = Verdict.WARNINGS  # a prediction proves nothing, and structure alone says nothing of rows
     return Result(
         command="dry-run",
         verdict=said,
         target=request.target.name,
-        basis=Basis.REHEARSED if rehearsed else Basis.PREDICTED,
+        basis=ran.basis if rehearsed else Basis.PREDICTED,
         rehearsed_on=copy.server.version.short,
         databases=(inspection.result,),
         findings=findings,

@@ -9,21 +9,23 @@ from pathlib import Path
 
 from dbaudit.dryrun.request import RunnerRequest
 from dbaudit.errors import UsageError
-from dbaudit.finding import Effect, Finding, Severity
+from dbaudit.finding import Effect, Finding, Severity, Skipped
 from dbaudit.migration.alembic_runner import AlembicRunner, find_project
+from dbaudit.migration.catalogue import Catalogue, load_catalogue
 from dbaudit.migration.command_runner import Command, CommandRunner
 from dbaudit.migration.confine import Network
 from dbaudit.migration.preset import is_preset, preset_for
 from dbaudit.migration.preset_runner import PresetRunner, find_tool
+from dbaudit.migration.reference_runner import ReferenceRunner
 from dbaudit.migration.runner import STEP_LIMIT, Runner, RunStep, Target, version_step
 from dbaudit.migration.sql_runner import SqlRunner
 from dbaudit.migration.steps import StepFacts
 from dbaudit.migration.tool import Surroundings
 from dbaudit.release import Release, release
-from dbaudit.result import Status, StepResult
+from dbaudit.result import Basis, Status, StepResult
 
 # How runners are written on the command line.
-KINDS = "command:TEMPLATE, alembic:INI and sql:DIR"
+KINDS = "command:TOOL, command:TEMPLATE, alembic:INI, sql:DIR and reference"
 # From here on every service sets sql_mode TRADITIONAL by itself (oslo.db; keystone and glance a release earlier).
 _TRADITIONAL_SINCE = {"keystone": "icehouse", "glance": "icehouse"}
 
@@ -62,8 +64,22 @@ def runner_for(
     elif kind == "alembic" and rest:
         with AlembicRunner(find_project(rest, request.venv, request.phases), target, how) as project:
             yield project, project.pending()
+    elif request.spec == "reference":
+        with ReferenceRunner(_known(plan), plan.pending, target, sql_mode(plan.service, plan.target)) as structure:
+            yield structure, structure.pending()
     else:
         raise UsageError(f"unknown runner {request.spec!r}", f"runners: {KINDS}")
+
+
+def _known(plan: Plan) -> Catalogue:
+    """The catalogue of a plan's service. Raises UsageError where it does not have the way to the target."""
+    catalogue = load_catalogue(plan.service)
+    if catalogue is None or not plan.pending:
+        raise UsageError(
+            f"the reference runner knows no steps of {plan.service} from here to {plan.target}",
+            "it takes them from the shipped step catalogues (Grizzly to Kilo); --pack adds your own (catalogue build)",
+        )
+    return catalogue
 
 
 def _own(plan: Plan) -> Iterator[StepFacts]:
@@ -76,6 +92,17 @@ def sql_mode(service: str, target: Release) -> str | None:
     return "TRADITIONAL" if target >= release(_TRADITIONAL_SINCE.get(service, "juno")) else None
 
 
+def unrehearsed(runner: Runner) -> Iterator[Skipped]:
+    """What a runner left out: the work on rows of steps whose structure alone was applied."""
+    if isinstance(runner, ReferenceRunner):
+        names = ", ".join(step.id for step in runner.row_work)
+        yield Skipped(
+            "dry-run.data-migrations",
+            "data migrations were not run: only the structure of each step was applied, from the step catalogue. Steps "
+            f"whose scripts change rows too: {names or 'none'}. What becomes of rows, and how long, is not told",
+        )
+
+
 def merged(listed: Sequence[StepResult], ran: Sequence[StepResult]) -> tuple[StepResult, ...]:
     """Every pending step in order: as it ran, or as not run; then those that only the runner knew."""
     by_step = {result.step: result for result in ran}
@@ -86,16 +113,20 @@ def merged(listed: Sequence[StepResult], ran: Sequence[StepResult]) -> tuple[Ste
     )
 
 
-def confirmed(findings: Sequence[Finding], steps: Sequence[StepResult]) -> Iterator[Finding]:
+def confirmed(
+    findings: Sequence[Finding], steps: Sequence[StepResult], basis: Basis = Basis.REHEARSED
+) -> Iterator[Finding]:
     """Predictions marked by what their steps did, and a finding for each failure that nobody predicted.
 
-    Only a prediction that a step fails is proved by its passing or failing; the others keep None.
+    Only a prediction that a step fails is proved by its passing or failing; the others keep None. Where only the
+    structure was rehearsed, a step that passes disproves nothing: its work on rows was not done.
     """
+    proving = (Status.FAILED,) if basis is Basis.STRUCTURE else (Status.OK, Status.FAILED)
     status = {step.step: step.status for step in steps}
     predicted = set()
     for finding in findings:
         ran = status.get(finding.step) if finding.step else None
-        if finding.effect is Effect.BLOCKS and ran in (Status.OK, Status.FAILED):
+        if finding.effect is Effect.BLOCKS and ran in proving:
             predicted.add(finding.step)
             yield finding.confirm(ran is Status.FAILED)
         else:

@@ -125,6 +125,8 @@ class ReferenceRunner(Runner):
         before = now()
         sql = WorkSql(facts, before, now)
         past = tolerated(facts)
+        if facts.rows.writes:  # some scripts work on rows only where there are such rows, which no line tells
+            self._rows_open |= {work.table for work in facts.work}
         for place, work in enumerate(facts.work):
             if work.action == "rows":
                 self._rows_open.add(work.table)

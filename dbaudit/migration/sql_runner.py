@@ -128,7 +128,7 @@ class SqlRunner(Runner):
                     cursor.execute("SET SESSION sql_mode = %s", (self._mode,))
             for line, statement in _statements(path):
                 self._execute(connection, path, line, statement, log)
-            self._record(connection, number)
+            self._record(number)
         finally:
             with contextlib.suppress(pymysql.MySQLError):
                 connection.close()
@@ -155,32 +155,15 @@ class SqlRunner(Runner):
             log.write(f"  {said}\n")
             raise _Failed(f"{path.name} line {line}: {shown}: {said}", code)
 
-    def _record(self, connection: Connection, number: int) -> None:
+    def _record(self, number: int) -> None:
         """Set the version in migrate_version, where the repository has a row there and the file did not do it."""
         try:
-            set_version(connection, self._target.database, self._target.service, number)
+            # Not by the account, whose statements are those of the step.
+            with contextlib.closing(self._target.server.admin()) as admin:
+                set_version(admin, self._target.database, self._target.service, number)
         except pymysql.MySQLError as error:
             raise _Failed(f"the version could not be set to {number}: {_said(error)}", _code(error)) from error
 
-<<<<<<< HEAD
-    def _set_version(self, connection: Connection, number: int) -> None:
-        # Not by the account, whose statements are those of the step.
-        with contextlib.closing(self._target.server.admin()) as admin:
-            known = books(admin, self._target.database)
-        with connection.cursor() as cursor:
-            for book in known:
-                if book.repository is None:
-                    continue
-                cursor.execute("SELECT repository_id FROM migrate_version")
-                for (name,) in cursor.fetchall():
-                    if repository(name) == self._target.service:
-                        cursor.execute(
-                            "UPDATE migrate_version SET version = %s WHERE repository_id = %s AND version < %s",
-                            (number, name, number),
-                        )
-
-=======
->>>>>>> 0a5df16 (Presets: a tool's name is enough, with how it spells a step as data; the reference runner)
 
 def _numbered(folder: Path) -> dict[int, Path]:
     """The files by number, in its order. Raises UsageError: no folder, no file, no number, a number twice."""

@@ -1,0 +1,109 @@
+"""The structure of steps whose code nobody can install any more, on real databases and with the server's own errors."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from dbaudit.dryrun.pipeline import dry_run
+from dbaudit.dryrun.request import Request, RunnerRequest
+from dbaudit.errors import UsageError
+from dbaudit.finding import Effect, Verdict
+from dbaudit.migration.catalogue import load_catalogue
+from dbaudit.migration.reference_runner import ReferenceRunner
+from dbaudit.migration.runner import Target
+from dbaudit.progress import silent
+from dbaudit.release import release
+from dbaudit.result import Basis, Result, Status
+from dbaudit.server.place import Places
+from dbaudit.server.server import Server
+
+DUMPS = Path(__file__).resolve().parents[2] / "fixtures" / "dumps"
+Rehearse = Callable[..., Result]
+
+
+@pytest.fixture
+def rehearse(places: Places, tmp_path: Path) -> Rehearse:
+    """A whole dry-run with the reference runner."""
+
+    def run(dump: Path, to: str) -> Result:
+        runner = RunnerRequest("reference", output=tmp_path / "kept")
+        return dry_run(Request(str(dump), release(to), runner=runner), places, dict(os.environ), silent)
+
+    return run
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name", ["keystone-grizzly", "cinder-grizzly", "glance-grizzly", "nova-top-grizzly", "nova-cell-grizzly"]
+)
+def test_after_havanas_steps_the_schema_is_havanas(corpus: Path, rehearse: Rehearse, name: str) -> None:
+    result = rehearse(corpus / "data" / f"{name}.sql.gz", "havana")
+    assert [(str(each.step), each.error) for each in result.steps if each.status is not Status.OK] == []
+    assert len(result.steps) > 5
+    # The drift of the end is held against the release, known variants left out.
+    assert [(each.check, each.object) for each in result.findings if each.effect is Effect.DRIFT] == []
+    assert "schema.drift" not in {each.check for each in result.skipped}
+    assert result.basis is Basis.STRUCTURE
+    assert result.verdict is not Verdict.CLEAN
+    (said,) = [each.reason for each in result.skipped if each.check == "dry-run.data-migrations"]
+    assert "data migrations were not run" in said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "step", "error"),
+    [
+        ("cinder-backport", "cinder:11", "(1060) Duplicate column name 'bootable'"),
+        ("keystone-clash-index", "keystone:24", "(1061) Duplicate key name 'ix_token_expires'"),
+    ],
+)
+def test_a_collision_fails_with_the_servers_own_error(
+    corpus: Path, rehearse: Rehearse, name: str, step: str, error: str
+) -> None:
+    result = rehearse(corpus / "local" / f"{name}-grizzly.sql.gz", "havana")
+    (failed,) = [each for each in result.steps if each.status is Status.FAILED]
+    assert (str(failed.step), (failed.error or "").endswith(error)) == (step, True), failed.error
+    (blocked,) = [each for each in result.findings if each.effect is Effect.BLOCKS and str(each.step) == step]
+    assert blocked.confirmed is True
+    assert blocked.check == "step.object-exists"
+    assert result.verdict is Verdict.FAILED
+
+
+@pytest.mark.slow
+def test_duplicates_that_the_script_would_have_taken_out_are_no_failure(corpus: Path, rehearse: Rehearse) -> None:
+    result = rehearse(corpus / "local" / "nova-dups-grizzly.sql.gz", "havana")
+    assert {each.status for each in result.steps} == {Status.OK}
+    # A step that passes without its work on rows disproves no prediction about rows.
+    assert not [each for each in result.findings if each.confirmed is False]
+    logs = "".join(path.read_text() for path in (Path(each.output) for each in result.steps if each.output))
+    assert "were changed or taken out to make it unique" in logs
+
+
+def test_without_a_catalogue_of_the_way_it_refuses(rehearse: Rehearse, tmp_path: Path) -> None:
+    dump = tmp_path / "late.sql"
+    source = next(DUMPS.glob("cinder*.sql*"))
+    text = gzip.decompress(source.read_bytes()).decode() if source.suffix == ".gz" else source.read_text()
+    dump.write_text(text)
+    with pytest.raises(UsageError, match="the reference runner knows no steps of cinder from here to liberty"):
+        rehearse(dump, "liberty")
+
+
+def test_a_table_that_is_there_is_refused_by_the_server(server: Server, schema: str, tmp_path: Path) -> None:
+    catalogue = load_catalogue("cinder")
+    assert catalogue is not None
+    step = catalogue.step("cinder:10")
+    assert step is not None
+    with contextlib.closing(server.admin(schema)) as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE transfers (id INT)")
+    target = Target(server, server.restricted([schema]), schema, "cinder", tmp_path / "run")
+    with ReferenceRunner(catalogue, [step], target, None) as runner:
+        (pending,) = runner.pending()
+        outcome = runner.run(pending)
+    assert outcome.status is Status.FAILED
+    assert "(1050) Table 'transfers' already exists" in str(outcome.error)
