@@ -16,6 +16,7 @@ from dbaudit.comparison.compare import Comparison, Judged
 from dbaudit.comparison.findings import label, result, sentence
 from dbaudit.comparison.normalised import Normalised
 from dbaudit.comparison.side import Side
+from dbaudit.comparison.suggestions import suggestions
 from dbaudit.errors import DbauditError, UsageError
 from dbaudit.report.text import PLAIN_WIDTH
 from dbaudit.report.wording import plural
@@ -83,9 +84,10 @@ def written(form: Form, comparison: Comparison, *, allow_loss: bool) -> str:
     names = left.label, right.label
     if form is Form.UNIFIED:
         return unified(left.schema, right.schema, names)
+    renames = tuple(suggestions(comparison.renames, left.schema, right.schema))
     if form is Form.SQL:
-        return script(left.schema, right.schema, names, allow_loss=allow_loss)
-    return revision(left.schema, right.schema, names, allow_loss=allow_loss)
+        return script(left.schema, right.schema, names, allow_loss=allow_loss, renames=renames)
+    return revision(left.schema, right.schema, names, allow_loss=allow_loss, renames=renames)
 
 
 def render(comparison: Comparison, found: Result, *, width: int | None = None, colour: bool = False) -> str:

@@ -6,7 +6,7 @@ It has no place in a chain of revisions: `down_revision` is for whoever puts it 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from alembic.autogenerate import render_python_code
 from alembic.operations import ops
@@ -16,7 +16,7 @@ from dbaudit.schema.alembic_operations import operations
 from dbaudit.schema.alter import alter
 from dbaudit.schema.alter_script import MODE
 from dbaudit.schema.model import Schema
-from dbaudit.schema.statement import Statement
+from dbaudit.schema.statement import Statement, Suggestion
 
 _HEAD = '''"""{title}
 
@@ -38,15 +38,30 @@ depends_on = None
 '''
 
 
-def revision(left: Schema, right: Schema, names: tuple[str, str], *, allow_loss: bool = False) -> str:
-    """The text of the revision file; `names` are how the sides are called in it."""
+def revision(
+    left: Schema,
+    right: Schema,
+    names: tuple[str, str],
+    *,
+    allow_loss: bool = False,
+    renames: Sequence[tuple[Suggestion, Suggestion]] = (),
+) -> str:
+    """The text of the revision file; `names` are how the sides are called in it, `renames` suggestions in comments."""
     forward, back = alter(left, right), alter(right, left)
     digest = hashlib.sha256("\0".join(each.sql for each in (*forward, *back)).encode("utf-8", "replace"))
     title = f"From {names[0]} to {names[1]}.".replace("\\", "/").replace('"', "'")
     lines = [_HEAD.format(title=title, revision=digest.hexdigest()[:12])]
-    for function, found in (("upgrade", forward), ("downgrade", back)):
-        lines += ["", f"def {function}() -> None:", *_body(found, allow_loss), ""]
+    for place, (function, found) in enumerate((("upgrade", forward), ("downgrade", back))):
+        suggested = _suggested(each[place] for each in renames)
+        lines += ["", f"def {function}() -> None:", *suggested, *_body(found, allow_loss), ""]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _suggested(found: Iterable[Suggestion]) -> Iterator[str]:
+    for each in found:
+        why = " ".join(each.why.split())
+        yield f"    # {why}. Then, instead of the drop and the add below:"
+        yield f"    # op.execute({each.sql!r})"
 
 
 def _body(found: Sequence[Statement], allow_loss: bool) -> Iterator[str]:

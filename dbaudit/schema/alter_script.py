@@ -6,26 +6,38 @@ not fit is an error and not a cut value.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from dbaudit.schema.alter import alter
 from dbaudit.schema.model import Schema
-from dbaudit.schema.statement import Statement
+from dbaudit.schema.statement import Statement, Suggestion
 
 # Strict, and zero dates in defaults as old schemas have them; no ANSI_QUOTES.
 MODE = "STRICT_TRANS_TABLES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION"
 _FALLBACK = ";;"
 
 
-def script(left: Schema, right: Schema, names: tuple[str, str], *, allow_loss: bool = False) -> str:
-    """The script from left to right; `names` are how the sides are called in its comments."""
+def script(
+    left: Schema,
+    right: Schema,
+    names: tuple[str, str],
+    *,
+    allow_loss: bool = False,
+    renames: Sequence[tuple[Suggestion, Suggestion]] = (),
+) -> str:
+    """The script from left to right; `names` are how the sides are called in its comments.
+
+    `renames` are suggestions, forward and back, that stand in it as comments.
+    """
     forward, back = alter(left, right), alter(right, left)
-    lines = [f"-- From {names[0]} to {names[1]}.", *_summary(forward, allow_loss), ""]
+    suggested = [*_suggested(each for each, _ in renames)], [*_suggested(each for _, each in renames)]
+    lines = [f"-- From {names[0]} to {names[1]}.", *_summary(forward, allow_loss), *suggested[0], ""]
     if not forward and not back:
         return "\n".join([lines[0], "-- Nothing differs."]) + "\n"
     lines += [*statements(forward, allow_loss=allow_loss), f"-- The way back, from {names[1]} to {names[0]}."]
     lines += [
         *_summary(back, allow_loss),
+        *suggested[1],
         "--",
         *(f"-- {line}".rstrip() for line in statements(back, allow_loss=allow_loss)),
     ]
@@ -52,6 +64,12 @@ def _lines(each: Statement) -> list[str]:
     if each.body:
         return [f"DELIMITER {_FALLBACK}", *f"{each.sql}{_FALLBACK}".splitlines(), "DELIMITER ;"]
     return f"{each.sql};".splitlines()
+
+
+def _suggested(found: Iterable[Suggestion]) -> Iterator[str]:
+    for each in found:
+        yield f"-- {each.why}. Then, instead of the drop and the add below:"
+        yield from (f"--   {line}" for line in f"{each.sql};".splitlines())
 
 
 def _summary(found: Iterable[Statement], allow_loss: bool) -> Iterator[str]:

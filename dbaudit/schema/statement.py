@@ -30,6 +30,14 @@ class About:
 
 
 @dataclass(frozen=True, slots=True)
+class Suggestion:
+    """What may be wanted instead of a drop and an add: the reason in words, and the statement."""
+
+    why: str
+    sql: str
+
+
+@dataclass(frozen=True, slots=True)
 class Statement:
     """One statement without its delimiter; `loses` are sentences about what it may lose; `body` holds semicolons.
 
