@@ -6,7 +6,7 @@ Values only. An operation says what becomes of a bad row and on which rows of ot
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -17,11 +17,13 @@ if TYPE_CHECKING:
 class Guard:
     """Rows of another table that make a row bad by being what they are; locked shared while the row is changed.
 
-    `columns` maps columns of the repaired table to those of `table` by which its rows are found.
+    `columns` maps columns of the repaired table to those of `table` by which its rows are found; `constants` has
+    further columns of `table` and what they must be.
     """
 
     table: str
     columns: Mapping[str, str]
+    constants: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

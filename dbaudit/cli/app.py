@@ -32,6 +32,7 @@ from dbaudit.cli import (
     tokens,
     undo,
     verify,
+    volumes,
 )
 from dbaudit.errors import DbauditError, Exit
 
@@ -67,6 +68,7 @@ app.add_typer(checks.app, name="checks")
 app.add_typer(ec2.app, name="ec2")
 app.add_typer(flavors.app, name="flavors")
 app.add_typer(server.app, name="server")
+app.add_typer(volumes.app, name="volumes")
 app.add_typer(tokens.app, name="tokens")
 
 

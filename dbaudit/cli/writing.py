@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -140,10 +140,26 @@ def take_back(run: str, target: Target, limits: Limits, held: Brakes, *, apply: 
     if not apply:
         return results.undo_planned(run, target)
     with at_work(quiet=quiet) as (stop, watch):
-        undone = undo(target, run, throttle_of(held, target, stop, watch), limits, watch, counters)
+        undone = undo(target, run, throttle_of(held, target, stop, watch), limits, watch, counters(target))
     return results.undone(undone, target)
 
 
-def counters(record: RunRecord) -> Work | None:
-    """The work that computes a run's counters anew, for those tasks that have any."""
-    return None
+def counters(target: Target) -> Callable[[RunRecord], Work | None]:
+    """Gives the work that computes a run's counters anew, for those tasks that have any."""
+    from dbaudit.volumes import backfill
+    from dbaudit.volumes.look import Look
+
+    def of(record: RunRecord) -> Work | None:
+        if record.work != backfill.NAME:
+            return None
+        with target.session() as connection:
+            return backfill.counters(Look(connection, target), record)
+
+    return of
+
+
+def limits(max_rows: int | None, chunk_time: float) -> Limits:
+    """The limits of a task: a first run usually touches most rows, so there is no share."""
+    from dbaudit.repair.limits import Limits
+
+    return Limits(max_rows=max_rows, chunk_seconds=chunk_time)

@@ -103,17 +103,21 @@ class Chunker:
         change = self.part.change
         if isinstance(change, Delete):
             return delete(self.table).where(condition)
-        return update(self.table).where(condition).values(_values(change, self.tables))
+        # In this order: the servers see columns that were set in expressions behind them.
+        return update(self.table).where(condition).ordered_values(*_values(change, self.tables).items())
 
     def _lock_guard(self, cursor: Any, guard: Guard, keys: Sequence[Values]) -> None:
-        own = [self.table.c[name] for name in guard.columns]
-        _execute(cursor, text_of(select(*own).where(among(self.key.of(self.table), keys)).distinct()))
-        values = [tuple(row) for row in cursor.fetchall() if None not in row]
-        if values:
-            other = getattr(self.tables, guard.table)
-            found = among([other.c[name] for name in guard.columns.values()], values)
-            _execute(cursor, text_of(select(1).select_from(other).where(found).with_for_update(read=True)))
-            cursor.fetchall()
+        other = getattr(self.tables, guard.table)
+        found = [other.c[name] == value for name, value in guard.constants.items()]
+        if guard.columns:
+            own = [self.table.c[name] for name in guard.columns]
+            _execute(cursor, text_of(select(*own).where(among(self.key.of(self.table), keys)).distinct()))
+            values = [tuple(row) for row in cursor.fetchall() if None not in row]
+            if not values:
+                return
+            found.append(among([other.c[name] for name in guard.columns.values()], values))
+        _execute(cursor, text_of(select(1).select_from(other).where(*found).with_for_update(read=True)))
+        cursor.fetchall()
 
     def _copy_after(self, cursor: Any, run: int, seq: int, rows: int) -> None:
         for name, images in self.images.items():

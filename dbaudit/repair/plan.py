@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import delete, func, literal, select, update
 
 from dbaudit.change import Delete, Update
-from dbaudit.check import Tables
+from dbaudit.check import Cannot, Tables
 from dbaudit.errors import DbauditError
 from dbaudit.repair.chunk import check_change
 from dbaudit.repair.closure import Closure, closure_of, referred_columns
@@ -32,7 +32,8 @@ _SECRET_KEYS = ("token",)
 
 @dataclass(frozen=True, slots=True)
 class PartPlan:
-    """A part of the work: `rows` of `total` are to be changed; `sample` has them before and after.
+    """A part of the work: `rows` of `total` are to be changed; `sample` has them before and after, `counts`
+    counts them by the columns that the part groups by.
 
     `reaches` names the tables that cascades change too. A `derived` part is counted anew after the parts before it.
     """
@@ -44,6 +45,7 @@ class PartPlan:
     sql: str
     tables: Tables = field(repr=False)
     sample: tuple[Mapping[str, Any], ...] = ()
+    counts: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def reaches(self) -> tuple[str, ...]:
@@ -62,6 +64,7 @@ class PartPlan:
             "derived": self.part.derived,
             "sql": self.sql,
             "sample": [dict(each) for each in self.sample],
+            "counts": [dict(each) for each in self.counts],
         }
 
 
@@ -89,7 +92,10 @@ def make_plan(work: Work, target: Target, connection: Connection) -> Plan:
     notes = [*work.warnings, *refuse_if_unsafe(connection, target)]
     connection.commit()
     schema = read_live(connection, target.database)
-    parts = tuple(_plan_part(part, schema, connection, target) for part in work.parts)
+    try:
+        parts = tuple(_plan_part(part, schema, connection, target) for part in work.parts)
+    except Cannot as reason:
+        raise DbauditError(f"{work.name} cannot be repaired here: {reason}", "is this the right database?") from reason
     connection.commit()
     if not _sees_triggers(connection, target):
         notes.append(
@@ -116,7 +122,8 @@ def _plan_part(part: Part, schema: Schema, connection: Connection, target: Targe
     if rows > total:
         raise DbauditError(f"the Select of {part.name} is not over `{part.table}`", "it must use the table itself")
     sample = _sample(part, tables, closure, connection) if rows else ()
-    return PartPlan(part, closure, rows, total, _shown(bad, part, tables, connection), tables, sample)
+    counts = _counts(part, tables, connection) if rows and part.groups else ()
+    return PartPlan(part, closure, rows, total, _shown(bad, part, tables, connection), tables, sample, counts)
 
 
 def _number(connection: Connection, query: Any) -> int:
@@ -139,13 +146,30 @@ def _sample(part: Part, tables: Tables, closure: Closure, connection: Connection
         for name, value in part.change.values(tables).items():
             if name not in _SECRET:
                 columns += [table.c[name].label(f"{name}: before"), _labelled(value, f"{name}: after")]
-    query = bad.with_only_columns(*columns, maintain_column_froms=True) if columns else None
-    if query is None:
+    if not columns:
         return ()
+    query = bad.with_only_columns(*columns, maintain_column_froms=True)
+    return _rows(query.order_by(*key.of(table)).limit(SAMPLE), connection)
+
+
+def _counts(part: Part, tables: Tables, connection: Connection) -> tuple[Mapping[str, Any], ...]:
+    """How many rows there are of each group, with what the grouping columns become."""
+    table, bad = getattr(tables, part.table), part.rows(tables)
+    columns = [table.c[name].label(name) for name in part.groups]
+    if isinstance(part.change, Update):
+        changed = part.change.values(tables)
+        columns += [_labelled(changed[name], f"{name}: after") for name in part.groups if name in changed]
+    names = [column.name for column in columns]
+    query = bad.with_only_columns(*columns, func.count().label("rows"), maintain_column_froms=True)
+    return _rows(query.group_by(*names).order_by(*names), connection)
+
+
+def _rows(query: Any, connection: Connection) -> tuple[Mapping[str, Any], ...]:
     with connection.cursor() as cursor:
-        cursor.execute(*text_of(query.order_by(*key.of(table)).limit(SAMPLE)))
+        cursor.execute(*text_of(query))
         names = [each[0] for each in cursor.description or ()]
-        return tuple(dict(zip(names, map(_plain, row), strict=True)) for row in cursor.fetchall())
+        found = [dict(zip(names, map(_plain, row), strict=True)) for row in cursor.fetchall()]
+    return tuple(row | {"rows": int(row["rows"])} if "rows" in row else row for row in found)
 
 
 def _labelled(value: Any, name: str) -> Any:

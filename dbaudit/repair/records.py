@@ -93,10 +93,11 @@ def note_chunk(cursor: Any, target: Target, run: int, seq: int, part: str, chang
     cursor.execute(f"UPDATE {target.journal.table('run')} SET changed = changed + %s WHERE run = %s", (changed, run))
 
 
-def has_chunk(cursor: Any, target: Target, run: int, seq: int) -> bool:
-    """Whether a chunk is in the journal: it was committed."""
-    cursor.execute(f"SELECT 1 FROM {target.journal.table('chunk')} WHERE run = %s AND seq = %s", (run, seq))
-    return cursor.fetchone() is not None
+def committed(cursor: Any, target: Target, run: int, seq: int) -> int | None:
+    """How many rows a chunk changed that is in the journal; None for one that was not committed."""
+    cursor.execute(f"SELECT changed FROM {target.journal.table('chunk')} WHERE run = %s AND seq = %s", (run, seq))
+    row = cursor.fetchone()
+    return int(row[0]) if row else None
 
 
 def absent_chunks(cursor: Any, target: Target, run: int, chunks: int) -> tuple[int, ...]:

@@ -218,8 +218,8 @@ class Run:
                 keys = keys[: max(len(keys) // 2, 1)]
             except (pymysql.MySQLError, OSError) as error:
                 self._recover(error, attempt)
-                if faults.is_lost(error) and self._was_committed():
-                    return self._count(len(keys)), len(keys)
+                if faults.is_lost(error) and (done := self._committed()) is not None:
+                    return self._count(chunker, done), len(keys)
                 if faults.is_conflict(error):
                     pace.halve()
                     keys = keys[: max(len(keys) // 2, 1)]
@@ -228,24 +228,25 @@ class Run:
                 raise
             else:
                 pace.took(len(keys), time.monotonic() - began)
-                return (self._count(changed) if changed else 0), len(keys)
+                return (self._count(chunker, changed) if changed else 0), len(keys)
         raise Throttled(
             f"{chunker.part.name}: {ATTEMPTS} attempts at a chunk met deadlocks or lock waits",
             "run it again when less is going on: it goes on where it stopped",
         )
 
-    def _count(self, changed: int) -> int:
-        self.rows, self.chunks, self.seq = self.rows + changed, self.chunks + 1, self.seq + 1
+    def _count(self, chunker: Chunker, changed: int) -> int:
+        self.rows += 0 if chunker.part.derived else changed
+        self.chunks, self.seq = self.chunks + 1, self.seq + 1
         return changed
 
-    def _was_committed(self) -> bool:
-        """Whether the chunk whose COMMIT was lost is in the journal."""
+    def _committed(self) -> int | None:
+        """What the chunk changed whose COMMIT may have been lost, None where it is not in the journal."""
 
-        def look() -> bool:
+        def look() -> int | None:
             with self.link.connection.cursor() as cursor:
-                there = records.has_chunk(cursor, self.target, self.run, self.seq)
+                found = records.committed(cursor, self.target, self.run, self.seq)
             self.link.connection.commit()
-            return there
+            return found
 
         return self._survive(look)
 

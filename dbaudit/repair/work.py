@@ -22,8 +22,8 @@ from dbaudit.errors import UsageError
 class Part:
     """The rows of one table that a Select finds, and what becomes of them.
 
-    `label` names columns of the Select that name a row for people. `derived` marks counters that are computed from
-    other rows: they are not journaled, and an undo computes them anew.
+    `label` names columns of the Select that name a row for people, `groups` those by which a plan counts. `derived`
+    marks counters that are computed from other rows: they are not journaled, and an undo computes them anew.
     """
 
     name: str
@@ -31,6 +31,7 @@ class Part:
     rows: Callable[[Tables], Select[Any]]
     change: Change
     label: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
     derived: bool = False
 
     @property

@@ -13,6 +13,8 @@ from rich.text import Text
 from dbaudit.report.wording import line
 from dbaudit.result import Result
 
+GROUPS = 12  # groups of rows shown; the JSON report has all
+
 
 def parts(result: Result) -> Iterator[RenderableType]:
     """What stands between the database's name and the notes."""
@@ -56,10 +58,24 @@ def _part(part: Mapping[str, Any], *, applied: bool) -> Iterator[RenderableType]
     if part["cascades"]:
         named = ", ".join(f"`{each}`" for each in part["cascades"])
         yield Padding(line(f"with what refers to them in {named} (journaled too)"), (0, 0, 0, 4))
+    if part["counts"]:
+        yield Padding(_counts(part["counts"]), (0, 0, 0, 4))
     if not applied:
         yield Padding(line(part["sql"], "dim"), (0, 0, 0, 4))
         for row in part["sample"]:
             yield Padding(line(", ".join(f"{name} {value}" for name, value in row.items())), (0, 0, 0, 4))
+
+
+def _counts(counts: list[Mapping[str, Any]]) -> Table:
+    """Rows by group, the largest first, with what the groups become."""
+    table = Table(box=None, padding=(0, 2), show_edge=False)
+    for name in counts[0]:
+        table.add_column(name, justify="right" if name == "rows" else "left")
+    for each in sorted(counts, key=lambda row: -int(row["rows"]))[:GROUPS]:
+        table.add_row(*("NULL" if value is None else str(value) for value in each.values()))
+    if len(counts) > GROUPS:
+        table.add_row(f"... and {len(counts) - GROUPS:,} more")
+    return table
 
 
 def _undo(extra: Mapping[str, Any]) -> Iterator[RenderableType]:
