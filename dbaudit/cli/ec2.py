@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -49,6 +52,24 @@ KeyFile = Annotated[
 JournalSchema = Annotated[
     str, typer.Option("--journal-schema", metavar="NAME", help="Where the base is, on Havana's server; SAME: beside.")
 ]
+Follow = Annotated[
+    bool, typer.Option("--follow", help="Go on until SIGTERM; events go to standard output as JSON lines.")
+]
+Interval = Annotated[str, typer.Option("--interval", metavar="TIME", help="Between rounds of --follow: 1s, 500ms, 2m.")]
+Triggers = Annotated[
+    bool | None,
+    typer.Option(
+        "--triggers/--no-triggers",
+        help="Print the triggers that mark changed keys; with --apply make them (--follow removes them at its end), "
+        "or with --no-triggers remove them.",
+    ),
+]
+Metrics = Annotated[
+    Path | None, typer.Option("--metrics", metavar="FILE", help="Prometheus textfile, after each round.")
+]
+Events = Annotated[
+    Path | None, typer.Option("--events", metavar="FILE", help="Where the JSON lines of --follow go, at its end.")
+]
 Apply = Annotated[bool, typer.Option("--apply", help="Write. Without it, only say what would be done.")]
 
 
@@ -86,6 +107,9 @@ def sync(
     left: Left,
     right: Right = None,
     apply: Apply = False,
+    follow: Follow = False,
+    interval: Interval = "1s",
+    triggers: Triggers = None,
     on_conflict: OnConflict = "report",
     confirm_deletes: Confirm = 0,
     max_deletes: Share = 5.0,
@@ -95,6 +119,8 @@ def sync(
     fernet_keys: FernetKeys = None,
     key_file: KeyFile = None,
     journal_schema: JournalSchema = "dbaudit",
+    metrics: Metrics = None,
+    events: Events = None,
     database: operands.Database = None,
     defaults_file: operands.DefaultsFile = None,
     ask_password: operands.AskPassword = False,
@@ -104,23 +130,45 @@ def sync(
 ) -> int:
     """Carry keys over in both directions: new, changed and revoked ones. Cannot be undone; plans without --apply."""
     from dbaudit.cli import places
-    from dbaudit.ec2 import sync as work
+    from dbaudit.ec2 import course, sync
     from dbaudit.ec2.fernet import read_vault
     from dbaudit.ec2.round import Limits
     from dbaudit.ec2.ruling import Rules
+    from dbaudit.repair.stop import on_signals
+    from dbaudit.report import ec2 as report
     from dbaudit.report.write import destinations, write
 
     where = destinations(format or [], output)
-    rules = Rules(_policy(on_conflict), skip_orphans, prune_orphans)
-    limits = Limits(max_deletes / 100, confirm_deletes)
-    key = key_file or places.state() / "ec2.key"
-    wishes = work.Wishes(key, read_vault(fernet_keys), rules, limits, external_identity, journal_schema)
     names = [left, right] if right else [left]
-    with operands.read(names, database or [], defaults_file, ask_password, quiet) as sides:
-        opened = work.open_work(sides, wishes)
-    result = work.apply(opened) if apply else work.plan(opened)
-    write(result, where, width=places.width(), colour=places.colour())
+    rules = Rules(_policy(on_conflict), skip_orphans, prune_orphans)
+    key = key_file or places.state() / "ec2.key"
+    limits = Limits(max_deletes / 100, confirm_deletes)
+    mode = course.Mode(apply, follow, _seconds(interval), triggers)
+    with contextlib.ExitStack() as stack:
+        stop = stack.enter_context(on_signals()) if apply else None
+        tell = stack.enter_context(report.lines(events, sys.stdout)) if follow else None
+        wishes = sync.Wishes(
+            key, read_vault(fernet_keys), rules, limits, external_identity, journal_schema,
+            stopped=(lambda: stop.wanted) if stop else (lambda: False),
+        )  # fmt: skip
+        with operands.read(names, database or [], defaults_file, ask_password, quiet) as sides:
+            work = sync.open_work(sides, wishes)
+        ways = course.Ways(stop, tell, report.writer(metrics), lambda text: typer.echo(text, err=True))
+        result = course.run(work, mode, ways)
+    if not follow:
+        write(result, where, width=places.width(), colour=places.colour())
     return result.exit
+
+
+def _seconds(text: str) -> float:
+    """`--interval`: a number of seconds, with s, ms or m behind it."""
+    from dbaudit.errors import UsageError
+
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m)?", text.strip())
+    seconds = float(found[1]) * {"ms": 0.001, "s": 1, "m": 60, None: 1}[found[2]] if found else 0
+    if not seconds:
+        raise UsageError(f"--interval {text}: no time", "write it as 1s, 500ms or 2m")
+    return seconds
 
 
 def _policy(word: str) -> Policy:

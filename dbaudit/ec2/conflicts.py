@@ -62,9 +62,9 @@ class Book:
                 over.append(each.want.id)
         return self._write(new, over)
 
-    def close_others(self, ids: Iterable[str]) -> list[Conflict]:
-        """After a full scan: conflicts of keys that are none of these are over. Commits."""
-        return self._write({}, sorted(self.open.keys() - set(ids)))[1]
+    def close(self, ids: Iterable[str]) -> list[Conflict]:
+        """These conflicts are over, a full scan met none of their keys. Commits."""
+        return self._write({}, sorted(self.open.keys() & set(ids)))[1]
 
     def _write(self, new: dict[str, Outcome], over: list[str]) -> tuple[list[Conflict], list[Conflict]]:
         if not new and not over:

@@ -53,17 +53,20 @@ class Outcome:
 
 @dataclass
 class Exchange:
-    """Carries keys over one link. `reached` is told of every point at which a crash must do no harm."""
+    """Carries keys over one link, until `stopped`. `reached` is told of each point where a crash must do no harm."""
 
     link: Link
     base: Base
     sight: Sight
     reached: Callable[[str], None] = lambda _point: None
+    stopped: Callable[[], bool] = lambda: False
     finished: list[str] = field(default_factory=list)
 
     def carry(self, wants: Sequence[Want]) -> Iterator[Outcome]:
         """Carry these keys over, chunk by chunk."""
         for start in range(0, len(wants), CHUNK):
+            if self.stopped():
+                return  # what is left is found again
             yield from self._tried(wants[start : start + CHUNK])
 
     def _tried(self, wants: Sequence[Want]) -> list[Outcome]:

@@ -89,13 +89,15 @@ class Link:
         self.g.rollback()
         self.h.rollback()
 
-    def close(self) -> None:
-        """Give the leases back, and close. Nothing is raised where a connection is gone."""
+    def close(self, kept: list[Lease]) -> None:
+        """Give the leases back, and close. Nothing is raised where a connection is gone; `kept` gets its leases."""
         with contextlib.suppress(pymysql.Error, OSError):
             self.rollback()
         for connection, lease in self.leases:
-            with contextlib.suppress(pymysql.Error, OSError):
+            try:
                 lease.release(connection)
+            except (pymysql.Error, OSError):
+                kept.append(lease)
         for connection in {id(each): each for each in (self.g, self.h)}.values():
             with contextlib.suppress(pymysql.Error, OSError):
                 connection.close()
@@ -139,15 +141,28 @@ def _one_server(grizzly: Target, havana: Target) -> bool:
 
 
 @contextlib.contextmanager
-def linked(ends: Ends, leased: bool = True) -> Iterator[Link]:
-    """Connections, with leases where something is to be written. BusyError where another sync or repair holds one."""
+def linked(ends: Ends, leased: bool = True, kept: list[Lease] | None = None) -> Iterator[Link]:
+    """Connections, with leases where something is to be written. BusyError where another sync or repair holds one.
+
+    `kept` are leases of this process that a lost connection could not give back: they are, first.
+    """
+    kept = [] if kept is None else kept
     link = connect(ends)
     try:
         if leased:
+            _give_back(link, kept)
             _lease(link)
         yield link
     finally:
-        link.close()
+        link.close(kept)
+
+
+def _give_back(link: Link, kept: list[Lease]) -> None:
+    while kept:
+        lease = kept[-1]
+        near = link.ends.one or lease.name == link.ends.havana.database
+        lease.release(link.h if near else link.g)
+        kept.pop()
 
 
 def connect(ends: Ends) -> Link:

@@ -33,7 +33,7 @@ def lock(link: Link, base: Base, sight: Sight, wants: Sequence[Want], how: str =
     """Lock and read; with an empty `how` only read. The transactions stay open."""
     seen = Locked()
     by_id = {want.id: want for want in wants}
-    names = _accesses(link, base, wants)
+    names = _accesses(link, base, sight, wants)
     _left(link, seen, names, how)
     with link.h.cursor() as cursor:
         columns = ", ".join(f"`{name}`" for name in ("id", "user_id", "project_id", *sight.blobs, "type"))
@@ -70,15 +70,18 @@ def _left(link: Link, seen: Locked, names: dict[str, str], how: str) -> None:
         seen.colliding = {id for id, access in names.items() if folded_text(access) in others}
 
 
-def _accesses(link: Link, base: Base, wants: Sequence[Want]) -> dict[str, str]:
-    """The access key of each id; where nobody has said it, the base may know it."""
+def _accesses(link: Link, base: Base, sight: Sight, wants: Sequence[Want]) -> dict[str, str]:
+    """The access key of each id; where nobody has said it, the base or Havana's row may know it."""
     found = {want.id: want.access for want in wants if want.access}
     unknown = tuple(want.id for want in wants if not want.access)
-    if unknown:
-        with link.h.cursor() as cursor:
-            cursor.execute(
-                f"SELECT access FROM {base.ends.table('ec2_base')} WHERE pair = %s AND id IN %s", (base.pair, unknown)
-            )
-            for (access,) in cursor.fetchall():
-                found[key_id(text_of(access))] = text_of(access)
+    if not unknown:
+        return found
+    with link.h.cursor() as cursor:
+        columns = ", ".join(f"`{name}`" for name in ("id", "user_id", "project_id", *sight.blobs))
+        cursor.execute(f"SELECT {columns} FROM {link.ends.new} WHERE id IN %s", (unknown,))
+        rows = [parsed(tuple(row), sight) for row in cursor.fetchall()]
+        found |= {row.key.id: row.key.access for row in rows if row.key is not None and row.trouble is None}
+        table = base.ends.table("ec2_base")
+        cursor.execute(f"SELECT access FROM {table} WHERE pair = %s AND id IN %s", (base.pair, unknown))
+        found |= {key_id(text_of(access)): text_of(access) for (access,) in cursor.fetchall()}
     return found

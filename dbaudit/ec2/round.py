@@ -66,19 +66,26 @@ class Carrier:
     sight: Sight
     limits: Limits = field(default_factory=Limits)
     reached: Callable[[str], None] = lambda _point: None
+    stopped: Callable[[], bool] = lambda: False
     size: int = 0
 
     def __post_init__(self) -> None:
-        self.exchange = Exchange(self.link, self.base, self.sight, self.reached)
+        self.exchange = Exchange(self.link, self.base, self.sight, self.reached, self.stopped)
         self.book = Book(self.link, self.base).load()
 
-    def full(self, seen: Scan) -> Round:
-        """The round of a full scan."""
+    def full(self, seen: Scan, before: frozenset[str] | None = None) -> Round:
+        """The round of a full scan; `before` are the conflicts that were open when it began."""
+        known = frozenset(self.book.open) if before is None else before
         self.size = seen.base
         done = self._carry(seen.wants, seen.survey)
-        open_ = {want.id for want in seen.wants} | {want.id for want in seen.troubled}
-        done.over += self.book.close_others(open_)
+        if not self.stopped():
+            met = {want.id for want in seen.wants} | {want.id for want in seen.troubled}
+            done.over += self.book.close(known - met)
         return done
+
+    def see(self, sight: Sight) -> None:
+        """Judge by other eyes from now on: owners that were read again."""
+        self.sight = self.exchange.sight = sight
 
     def some(self, names: Sequence[tuple[str, str]]) -> Round:
         """The round of some keys, by id and, where it is known, access key."""

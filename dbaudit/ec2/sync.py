@@ -16,6 +16,7 @@ from dbaudit.ec2.conflicts import Conflict
 from dbaudit.ec2.fernet import Vault
 from dbaudit.ec2.findings import CONFLICT, HELD, finding, findings
 from dbaudit.ec2.link import Ends, Link, linked, open_ends, prepare
+from dbaudit.ec2.marks import delete_marks, read_marks
 from dbaudit.ec2.owners import Census, census
 from dbaudit.ec2.round import Carrier, Limits, Round
 from dbaudit.ec2.ruling import HAVANA, Judge, Rules
@@ -27,6 +28,7 @@ from dbaudit.finding import Finding, Skipped, Verdict
 from dbaudit.reconcile import Clash, Refused, Verb, valve
 from dbaudit.repair import faults
 from dbaudit.repair.journal import SCHEMA
+from dbaudit.repair.lease import Lease
 from dbaudit.result import Result
 
 COMMAND = "ec2 sync"
@@ -43,6 +45,7 @@ class Wishes:
     external: bool = False
     journal: str = SCHEMA
     reached: Callable[[str], None] = lambda _point: None
+    stopped: Callable[[], bool] = lambda: False
 
 
 @dataclass(frozen=True)
@@ -94,19 +97,23 @@ def plan(work: Work) -> Result:
 def apply(work: Work) -> Result:
     """Carry everything over once."""
     with failing(work.ends), session(work) as carrier:
+        marks = read_marks(carrier.link)
         seen = scan(carrier.link, carrier.base, carrier.sight)
-        return applied(work, carrier.full(seen), list(carrier.book.open.values()), seen)
+        done = carrier.full(seen)
+        delete_marks(carrier.link, marks)
+        return applied(work, done, list(carrier.book.open.values()), seen)
 
 
 @contextlib.contextmanager
-def session(work: Work) -> Iterator[Carrier]:
-    """Connections with leases, the base, and what an earlier run left unfinished settled."""
+def session(work: Work, kept: list[Lease] | None = None) -> Iterator[Carrier]:
+    """Connections with leases, the base, and what an earlier run left unfinished settled; `kept`: see `linked`."""
     digests = ready(work)
-    with linked(work.ends) as link:
+    with linked(work.ends, kept=kept) as link:
         base = make_base(link.h, work.ends, digests)
         recover(link, base)
         wishes = work.wishes
-        yield Carrier(link, base, work.sight(digests, work.census(link)), wishes.limits, wishes.reached)
+        sight = work.sight(digests, work.census(link))
+        yield Carrier(link, base, sight, wishes.limits, wishes.reached, wishes.stopped)
 
 
 def ready(work: Work) -> Digests:
@@ -154,10 +161,12 @@ def applied(work: Work, done: Round, open_: list[Conflict], seen: Scan) -> Resul
     told = [*findings(done.survey), *conflict_findings(open_)]
     if not done.valve.open:
         told.append(_held(done.held.keys, done.held.count))
-    verdict = Verdict.FAILED if not done.valve.open else Verdict.WARNINGS if told or done.waiting else Verdict.CLEAN
-    return _result(
-        work, verdict, told, (sentence(done),), {"applied": True, "in_step": seen.survey.same, **facts(done, open_)}
-    )
+    stopped = work.wishes.stopped()
+    reported = bool(told or done.waiting or stopped)
+    verdict = Verdict.FAILED if not done.valve.open else Verdict.WARNINGS if reported else Verdict.CLEAN
+    notes = (sentence(done), *(("stopped before the end: run it again",) if stopped else ()))
+    extra = {"applied": True, "in_step": seen.survey.same, **facts(done, open_)}
+    return _result(work, verdict, told, notes, extra)
 
 
 def facts(done: Round, open_: Sequence[Conflict]) -> dict[str, Any]:

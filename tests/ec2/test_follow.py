@@ -1,0 +1,202 @@
+"""`dbaudit ec2 sync --follow` as a process: changes arrive, with triggers or not; lost connections, a stop."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.ec2.conftest import PLANTED, Run, Site, no_secret, sha
+
+Sites = tuple[Site, Site]
+S = PLANTED
+PATIENCE = 40
+
+
+def until(true: Callable[[], Any], within: float = PATIENCE) -> None:
+    end = time.monotonic() + within
+    while not true():
+        assert time.monotonic() < end, "it did not come"
+        time.sleep(0.05)
+
+
+class Follower:
+    """A following process, and what it has told."""
+
+    def __init__(self, sites: Sites, folder: Path, environment: dict[str, str], *words: str) -> None:
+        self.folder, self.sites = folder, sites
+        folder.mkdir(exist_ok=True)
+        command = [sys.executable, "-m", "dbaudit", "ec2", "sync", *(site.url for site in sites), "--apply", "--follow"]
+        command += ["--interval", "200ms", "--key-file", str(folder / "key"), "--metrics", str(folder / "m.prom")]
+        self.out, self.err = (folder / "out").open("w"), (folder / "err").open("w")
+        self.process = subprocess.Popen([*command, *words], stdout=self.out, stderr=self.err, env=environment)
+
+    def events(self, kind: str | None = None) -> list[dict[str, Any]]:
+        told = [json.loads(line) for line in (self.folder / "out").read_text().splitlines() if line.endswith("}")]
+        return [each for each in told if kind in (None, each["event"])]
+
+    def began(self) -> None:
+        until(lambda: self.events("round"))
+
+    def metric(self, name: str) -> float:
+        lines = (self.folder / "m.prom").read_text().splitlines()
+        return float(next(line.rpartition(" ")[2] for line in lines if line.startswith(f"dbaudit_ec2_{name} ")))
+
+    def stop(self, signum: int = signal.SIGTERM) -> int:
+        if self.process.poll() is None:
+            self.process.send_signal(signum)
+        code = self.process.wait(PATIENCE)
+        no_secret(*(self.folder / name for name in ("out", "err", "m.prom") if (self.folder / name).exists()))
+        return code
+
+
+@pytest.fixture
+def follow(sites: Sites, tmp_path: Path, environment: dict[str, str]) -> Iterator[Callable[..., Follower]]:
+    made: list[Follower] = []
+
+    def start(*words: str) -> Follower:
+        made.append(Follower(sites, tmp_path / "follow", environment, *words))
+        return made[-1]
+
+    yield start
+    for each in made:
+        each.process.kill()
+        each.process.wait()
+
+
+def our_triggers(sites: Sites) -> int:
+    return sum(len(site.run("SHOW TRIGGERS LIKE '%%credential%%'")) for site in sites)
+
+
+@pytest.mark.parametrize("words", [("--triggers",), ()], ids=["triggers", "scans"])
+def test_changes_arrive(sites: Sites, follow: Callable[..., Follower], words: tuple[str, ...]) -> None:
+    grizzly, havana = sites
+    grizzly.old("before", S)
+    run = follow(*words)
+    run.began()
+    assert set(havana.news()) == {"before"}
+    assert run.events("connected")[0]["triggers"] is bool(words)
+    assert our_triggers(sites) == (6 if words else 0)
+    havana.new("h", S)
+    grizzly.old("g", S)
+    until(lambda: set(grizzly.olds()) == set(havana.news()) == {"before", "h", "g"})
+    havana.new("g", S + "2")
+    until(lambda: grizzly.olds()["g"] == (S + "2", "u", "p"))
+    grizzly.run("DELETE FROM ec2_credential WHERE access IN ('h', 'before')")
+    until(lambda: set(havana.news()) == {"g"})
+    havana.run("DELETE FROM credential WHERE id = %s", args=(sha("g"),))
+    until(lambda: grizzly.olds() == {})
+    if words:
+        until(lambda: grizzly.run("SELECT COUNT(*) FROM dbaudit.ec2_mark") == ((0,),))
+    until(lambda: run.metric("healthy") == 1 and run.metric('keys{side="base"}') == 0)
+    assert run.stop() == 0
+    assert our_triggers(sites) == 0
+    assert run.events()[-1]["event"] == "stopped"
+    if words:
+        err = (run.folder / "err").read_text()
+        assert err.index("DROP TRIGGER IF EXISTS") < len("In an emergency these statements remove the triggers:\n") + 5
+
+
+def test_conflicts_are_told_once_and_held_deletes_are_unhealthy(sites: Sites, follow: Callable[..., Follower]) -> None:
+    grizzly, havana = sites
+    for number in range(20):
+        grizzly.old(f"k{number}", S)
+    run = follow()
+    run.began()
+    grizzly.run("UPDATE ec2_credential SET secret = %s WHERE access = 'k1'", args=(S + "a",))
+    havana.new("k1", S + "b")
+    until(lambda: run.events("conflict") or run.events("resolved") or grizzly.olds()["k1"] == havana.news()["k1"])
+    if not run.events("conflict"):  # a round came in between the two changes
+        pytest.skip("the changes were seen one after the other")
+    rounds = len(run.events("round"))
+    until(lambda: len(run.events("round")) > rounds + 3)
+    assert [each["access"] for each in run.events("conflict")] == ["k1"]
+    assert run.metric("conflicts") == 1
+    havana.new("k1", S + "a")
+    until(lambda: run.events("resolved"))
+    grizzly.run("DELETE FROM ec2_credential WHERE access <> 'k1'")
+    until(lambda: run.events("deletes-held"))
+    assert run.metric("deletes_held") == 19 and run.metric("healthy") == 0
+    assert len(havana.news()) == 20
+    assert run.stop() == 2
+
+
+@pytest.mark.parametrize("words", [("--triggers",), ()], ids=["triggers", "scans"])
+def test_lost_connections(sites: Sites, follow: Callable[..., Follower], words: tuple[str, ...]) -> None:
+    grizzly, havana = sites
+    run = follow(*words)
+    run.began()
+    for number in range(3):
+        for id, *_rest in grizzly.run(
+            "SELECT id FROM information_schema.PROCESSLIST WHERE user = 'root' AND id <> CONNECTION_ID()"
+        ):
+            grizzly.run(f"KILL {id}")
+        grizzly.old(f"g{number}", S)
+        until(lambda number=number: f"g{number}" in havana.news())
+    assert run.events("lost")
+    assert run.stop(signal.SIGINT) == 0
+
+
+def test_a_second_follower_is_told_who_holds_the_lease(sites: Sites, follow: Callable[..., Follower]) -> None:
+    first = follow()
+    first.began()
+    second = follow()
+    assert second.process.wait(PATIENCE) == 75
+    assert first.process.poll() is None
+    os.kill(first.process.pid, signal.SIGKILL)
+    first.process.wait()
+    third = follow("--interval", "100ms")  # a process that is gone holds nothing up
+    third.began()
+    assert third.stop() == 0
+
+
+@pytest.mark.server("mariadb")
+def test_printing_and_refusing_triggers(sites: Sites, dbaudit: Run, tmp_path: Path) -> None:
+    grizzly, havana = sites
+    words = ("ec2", "sync", grizzly.url, havana.url, "--key-file", tmp_path / "key", "--format", "json")
+    ran = dbaudit(*words, "--triggers")
+    told = ran.json["ec2"]["triggers"]
+    assert (ran.code, len(told["remove"]), len(told["create"])) == (0, 6, 6)
+    assert ran.json["notes"][1] == told["remove"][0]
+    assert our_triggers(sites) == 0
+    for statement in told["create"]:
+        grizzly.run(statement.rstrip(";"))
+    # the journal is not there: a mark that fails does not fail the release's write
+    grizzly.old("a", S)
+    assert set(grizzly.olds()) == {"a"}
+    assert dbaudit(*words, "--no-triggers").json["ec2"]["triggers"]["there"] != []
+    assert our_triggers(sites) == 6
+    assert dbaudit(*words, "--no-triggers", "--apply").code == 0
+    assert our_triggers(sites) == 0
+    assert dbaudit(*words, "--triggers", "--apply").code == 0
+    assert our_triggers(sites) == 6
+    dbaudit(*words, "--no-triggers", "--apply")
+    grizzly.run("UPDATE migrate_version SET version = 25")  # an upgrade is under way: 033 drops the table
+    ran = dbaudit(*words, "--triggers", "--apply")
+    assert ran.code == 2 and "33 is pending" in ran.err and our_triggers(sites) == 0
+    grizzly.run("UPDATE migrate_version SET version = 22")
+    havana.run("ALTER TABLE credential ENGINE=MyISAM")
+    assert dbaudit(*words, "--triggers", "--apply").code == 2
+    assert dbaudit("ec2", "sync", grizzly.url, havana.url, "--follow").code == 64
+
+
+@pytest.mark.server("mysql==5.6", "mariadb")
+def test_without_the_privilege_it_says_what_to_grant(sites: Sites, dbaudit: Run, tmp_path: Path) -> None:
+    grizzly, havana = sites
+    account = grizzly.server.restricted([grizzly.name, havana.name, "dbaudit"])
+    host = "localhost"
+    for site in sites:
+        pattern = site.name.replace("_", "\\_")
+        grizzly.run(f"REVOKE TRIGGER ON `{pattern}`.* FROM '{account.user}'@'{host}'")
+    urls = [site.server.url(account, site.name).render_as_string(hide_password=False) for site in sites]
+    ran = dbaudit("ec2", "sync", *urls, "--apply", "--triggers", "--key-file", tmp_path / "key")
+    assert ran.code == 2 and "GRANT TRIGGER ON" in ran.err, ran
+    assert our_triggers(sites) == 0
