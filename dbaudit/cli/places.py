@@ -50,6 +50,11 @@ def colour() -> bool:
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
+def terminal() -> bool:
+    """Whether somebody looks on: standard output is a terminal. Where not (cron), commands may keep quiet."""
+    return sys.stdout.isatty()
+
+
 def width() -> int | None:
     """Columns of the terminal, None where standard output is none."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dbaudit.cli import operands, options
+from dbaudit.cli import operands, options, writing
 
 if TYPE_CHECKING:
     from dbaudit.comparison.live import Credentials
-    from dbaudit.result import Result
-    from dbaudit.tokens.opened import Opened, Wish
+    from dbaudit.tokens.flush import Profile
+    from dbaudit.tokens.opened import Wish
 
 app = typer.Typer(
     help="Expired tokens, and what else keystone leaves behind.", no_args_is_help=True, rich_markup_mode=None
@@ -28,7 +28,9 @@ Before = Annotated[
 ]
 Only = Annotated[list[str] | None, typer.Option("--only", metavar="TABLE", help="This table alone; repeatable.")]
 Config = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="keystone.conf, for its settings.")]
-Window = Annotated[int | None, typer.Option("--window", metavar="SECONDS", min=0, help="[token] allow_expired_window.")]
+Expired = Annotated[
+    int | None, typer.Option("--allow-expired-window", metavar="SECONDS", min=0, help="[token] allow_expired_window.")
+]
 Expiration = Annotated[
     int | None, typer.Option("--token-expiration", metavar="SECONDS", min=0, help="[token] expiration.")
 ]
@@ -36,37 +38,54 @@ Ttl = Annotated[
     int | None,
     typer.Option("--authorization-ttl", metavar="MINUTES", min=0, help="[federation] default_authorization_ttl."),
 ]
-JournalSchema = Annotated[
-    str,
-    typer.Option(
-        "--journal-schema", metavar="NAME", help="Where the lease and the journal are; SAME: in the database."
-    ),
-]
-Apply = Annotated[bool, typer.Option("--apply", help="Delete. Without it nothing is changed.")]
 Fast = Annotated[bool, typer.Option("--fast", help="Two connections, longer chunks, no rests.")]
 Gentle = Annotated[bool, typer.Option("--gentle", help="One connection, short chunks, rests. The default.")]
 Rate = Annotated[
     float | None, typer.Option("--rate", metavar="ROWS", min=1, help="Delete at most so many rows a second.")
 ]
+Archive = Annotated[
+    Path | None,
+    typer.Option(
+        "--archive", metavar="FILE", help="Write the rows here before they go: JSON lines, or SQL if it is .sql; .gz."
+    ),
+]
+Optimize = Annotated[bool, typer.Option("--optimize", help="Afterwards OPTIMIZE TABLE, which builds it anew.")]
+Metrics = Annotated[
+    Path | None, typer.Option("--metrics", metavar="FILE", help="Leave a Prometheus textfile behind, written at once.")
+]
 
 
 @app.command(
-    "flush", epilog="Exit codes: 0 with or without work, 1 a table was skipped, 75 busy or held back too long."
+    "flush", epilog="Exit codes: 0 with or without work, 1 a table was skipped, 75 another run, or held back too long."
 )
 def flush(
     url: Url,
     before: Before = None,
     only: Only = None,
     config: Config = None,
-    window: Window = None,
+    allow_expired_window: Expired = None,
     token_expiration: Expiration = None,
     authorization_ttl: Ttl = None,
-    apply: Apply = False,
+    apply: writing.Apply = False,
     fast: Fast = False,
     gentle: Gentle = False,
     rate: Rate = None,
+    archive: Archive = None,
+    optimize: Optimize = False,
+    metrics: Metrics = None,
+    replica: writing.Replica = None,
+    ignore_replicas: writing.IgnoreReplicas = False,
+    max_lag: writing.MaxLag = 5.0,
+    max_threads: writing.MaxThreads = 25,
+    max_history: writing.MaxHistory = 1_000_000,
+    max_flow_control: writing.MaxPaused = 5.0,
+    sentinel: writing.Sentinel = None,
+    run_time: writing.RunTime = None,
+    sleep: writing.Sleep = 0.0,
+    window: writing.Hours = None,
+    max_wait: writing.MaxWait = 120.0,
     database: Database = None,
-    journal_schema: JournalSchema = "dbaudit",
+    journal_schema: writing.JournalSchema = "dbaudit",
     defaults_file: operands.DefaultsFile = None,
     ask_password: operands.AskPassword = False,
     format: options.Format = None,
@@ -75,22 +94,39 @@ def flush(
 ) -> int:
     """Delete expired tokens, revocation events, trusts, application credentials and memberships: a plan, or --apply."""
     from dbaudit.cli import places
+    from dbaudit.repair.brakes import throttle_of
     from dbaudit.report import flush as report
     from dbaudit.report.write import destinations, write
-    from dbaudit.tokens import outcome
-    from dbaudit.tokens.opened import count, open_flush
+    from dbaudit.tokens.opened import open_flush
+    from dbaudit.tokens.outcome import plan
+    from dbaudit.tokens.run import Run, carry_out
 
-    where = destinations(format or [], output)
-    settings = {"window": window, "expiration": token_expiration, "default_ttl": authorization_ttl}
-    opened = open_flush(_wish(url, database, operands.credentials(defaults_file, ask_password), before, only, config,
-                              settings, journal_schema))  # fmt: skip
+    where, profile = destinations(format or [], output), _profile(fast=fast, gentle=gentle)
+    settings = {"window": allow_expired_window, "expiration": token_expiration, "default_ttl": authorization_ttl}
+    login = operands.credentials(defaults_file, ask_password)
+    held = writing.brakes(
+        replica, ignore_replicas, max_lag, max_threads, max_history, max_flow_control, sentinel, run_time, sleep,
+        window, max_wait, defaults_file, ask_password,
+    )  # fmt: skip
+    opened = open_flush(_wish(url, database, login, before, only, config, settings, journal_schema))
     if not apply:
-        result = outcome.planned(opened, count(opened))
+        result = plan(opened)
     else:
-        result = _applied(opened, fast=fast, gentle=gentle, rate=rate, quiet=quiet)
-    if not apply or format or output or result.skipped or places.colour():
+        with writing.at_work(quiet=quiet or not places.terminal()) as (stop, watch):
+            throttle = throttle_of(held, opened.target, stop, watch)
+            result = carry_out(opened, Run(throttle, rate, archive, optimize, metrics, watch), profile)
+    if not apply or format or output or result.skipped or places.terminal():
         write(result, where, width=places.width(), colour=places.colour(), form=report.render)
     return result.exit
+
+
+def _profile(*, fast: bool, gentle: bool) -> Profile:
+    from dbaudit.errors import UsageError
+    from dbaudit.tokens.flush import FAST, GENTLE
+
+    if fast and gentle:
+        raise UsageError("--fast and --gentle exclude each other", "--gentle is the default")
+    return FAST if fast else GENTLE
 
 
 def _wish(
@@ -103,21 +139,3 @@ def _wish(
 
     file = config or (None if "://" in operand else Path(operand))
     return Wish(live_url(operand, database, login), before, tuple(only or ()), settings, file, journal)
-
-
-def _applied(opened: Opened, *, fast: bool, gentle: bool, rate: float | None, quiet: bool) -> Result:
-    from dbaudit.errors import UsageError
-    from dbaudit.repair.stop import on_signals
-    from dbaudit.repair.throttle import Throttle
-    from dbaudit.report.progress import drawn
-    from dbaudit.tokens import outcome
-    from dbaudit.tokens.flush import FAST, GENTLE
-    from dbaudit.tokens.run import Run
-    from dbaudit.tokens.run import flush as work
-
-    if fast and gentle:
-        raise UsageError("--fast and --gentle exclude each other", "--gentle is the default")
-    profile = FAST if fast else GENTLE
-    with on_signals() as stop, drawn(quiet=quiet) as watch:
-        done = work(opened, Run(profile, Throttle(stop=stop, watch=watch), rate, watch))
-    return outcome.flushed(opened, done, profile)

@@ -146,6 +146,16 @@ class Lease:
             raise LeaseLost("another run took this run's lease", "run it again: it goes on where it stopped")
         self._renewed = time.monotonic()
 
+    def share(self, cursor: Any) -> None:
+        """Make sure that it is ours until the transaction of `cursor` ends, without writing; LeaseLost if it is not.
+
+        For runs over several connections of one server; it is no fence between the nodes of a cluster.
+        """
+        cursor.execute(
+            f"SELECT number FROM {self.journal.table('lease')} WHERE name = %s LOCK IN SHARE MODE", (self.name,)
+        )
+        self._mine(cursor.fetchone())
+
     def keep(self, connection: Connection) -> None:
         """Prolong it between chunks, where it is due; commits."""
         if time.monotonic() - self._renewed < min(RENEW_AFTER, self.seconds / 3):
@@ -157,7 +167,9 @@ class Lease:
     def lock(self, cursor: Any) -> None:
         """Lock the row, which waits for a transaction of ours that may still be committing. LeaseLost if not ours."""
         cursor.execute(f"SELECT number FROM {self.journal.table('lease')} WHERE name = %s FOR UPDATE", (self.name,))
-        row = cursor.fetchone()
+        self._mine(cursor.fetchone())
+
+    def _mine(self, row: Any) -> None:
         if row is None or int(row[0]) != self.number:
             raise LeaseLost("another run took this run's lease", "run it again: it goes on where it stopped")
 

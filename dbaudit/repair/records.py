@@ -82,14 +82,19 @@ def next_seq(cursor: Any, target: Target, run: int) -> int:
     return int(cursor.fetchone()[0])
 
 
-def note_chunk(cursor: Any, target: Target, run: int, seq: int, part: str, changed: int, last: Values) -> None:
-    """A chunk, in its own transaction."""
+def insert_chunk(cursor: Any, target: Target, run: int, seq: int, part: str, changed: int, last: Values) -> None:
+    """The line of a chunk, in its own transaction."""
     key = json.dumps([each.hex() if isinstance(each, bytes) else str(each) for each in last])
     cursor.execute(
         f"INSERT INTO {target.journal.table('chunk')} (run, seq, part, changed, last_key, at) "
         "VALUES (%s, %s, %s, %s, %s, UTC_TIMESTAMP(6))",
         (run, seq, part, changed, key),
     )
+
+
+def note_chunk(cursor: Any, target: Target, run: int, seq: int, part: str, changed: int, last: Values) -> None:
+    """The line of a chunk and its rows added to the run's, in its own transaction."""
+    insert_chunk(cursor, target, run, seq, part, changed, last)
     cursor.execute(f"UPDATE {target.journal.table('run')} SET changed = changed + %s WHERE run = %s", (changed, run))
 
 

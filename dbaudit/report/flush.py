@@ -26,6 +26,12 @@ def _lines(result: Result, flush: Mapping[str, Any]) -> Iterator[str]:
     yield f"cutoff {flush['cutoff']}: {flush['cutoff_is']}"
     for table in flush["tables"]:
         yield from _deed(table) if flush["applied"] else _plan(table)
+    if flush.get("mended"):
+        yield f"archive: {plural(flush['mended'], 'row')} taken out that a run before had not come to delete"
+    if flush.get("archived"):
+        yield f"archive: {plural(flush['archived'], 'row')} kept"
+    for table, said in flush.get("optimized", {}).items():
+        yield f"OPTIMIZE TABLE {table}: {said}"
     for skip in result.skipped:
         yield f"SKIPPED  {skip.check}: {skip.reason}"
     yield from result.notes

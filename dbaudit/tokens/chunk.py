@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from dbaudit.errors import DbauditError
-from dbaudit.repair.lease import Lease
 from dbaudit.schema.text import name as quoted
 from dbaudit.tokens.family import Child, Family
 from dbaudit.tokens.walk import Range, Stretch, Values
@@ -51,26 +50,22 @@ class Deleted:
 class Eraser:
     """Deletes stretches of one family over one connection, each as one transaction."""
 
-    def __init__(self, family: Family, lease: Lease, keeper: Keeper | None = None) -> None:
-        self._family, self._lease, self._keeper = family, lease, keeper
+    def __init__(self, family: Family, keeper: Keeper | None = None) -> None:
+        self._family, self._keeper = family, keeper
+
+    @property
+    def table(self) -> str:
+        """The table's name."""
+        return self._family.table
 
     def erase(self, cursor: Any, stretch: Stretch) -> Deleted:
-        """Delete the stretch's dead rows and renew the lease; the caller commits, or rolls back on any error.
+        """Delete the stretch's dead rows; the caller commits, or rolls back on any error.
 
-        Raises Changed, LeaseLost, and pymysql's errors.
+        Raises Changed and pymysql's errors.
         """
         if self._keeper or self._family.children:
-            done = self._listed(cursor, stretch.range)
-        else:
-            done = Deleted(self._range(cursor, stretch.range))
-        self._lease.renew(cursor)
-        return done
-
-    def remains(self, cursor: Any, stretch: Stretch) -> bool:
-        """Whether dead rows of the stretch are still there: after a lost COMMIT, whether it did not happen."""
-        where, values = stretch.range.condition()
-        cursor.execute(f"SELECT 1 FROM {self._family.name} WHERE {where} AND {self._family.dead} LIMIT 1", values)
-        return cursor.fetchone() is not None
+            return self._listed(cursor, stretch.range)
+        return Deleted(self._range(cursor, stretch.range))
 
     def _range(self, cursor: Any, range_: Range) -> int:
         where, values = range_.condition()

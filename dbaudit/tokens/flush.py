@@ -15,22 +15,25 @@ from typing import TYPE_CHECKING
 
 from dbaudit.progress import Progress, Watch, silent
 from dbaudit.repair.lease import Lease
-from dbaudit.repair.pace import Pace
+from dbaudit.repair.link import Link
+from dbaudit.repair.pace import LEAST, Pace
 from dbaudit.repair.target import Target
 from dbaudit.repair.throttle import Throttle
 from dbaudit.tokens.chunk import Deleted, Eraser, Keeper
+from dbaudit.tokens.entry import Entry
 from dbaudit.tokens.family import Family
 from dbaudit.tokens.split import split
 from dbaudit.tokens.survey import Survey, glance
 from dbaudit.tokens.walk import Walk
-from dbaudit.tokens.worker import Tally, Worker
+from dbaudit.tokens.worker import Calls, Tally, Worker
 
 if TYPE_CHECKING:
     from dbaudit.server.server import Connection
 
-WORK = "tokens.flush"
 # Ranges for each connection: when one has come to its end, its connection takes another, so that both end together.
 _SHARES = 4
+# Bytes of rows in a chunk, which an archive holds in memory at once.
+_MEMORY = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +67,25 @@ class Done:
     complete: bool = False
 
 
+@dataclass(slots=True)
+class Report:
+    """What a flush did, also where it ended early. `mended` rows of the archive were not deleted by the run before."""
+
+    profile: Profile
+    run: int | None = None
+    done: Sequence[Done] = ()
+    archived: int = 0
+    mended: int = 0
+    optimized: dict[str, str] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True)
 class Means:
     """What a run works with. `rate` rows a second at most, None for no limit."""
 
     target: Target
     lease: Lease
+    entry: Entry
     profile: Profile
     throttle: Throttle
     keeper: Keeper | None = None
@@ -128,7 +144,7 @@ class Flush:
     def _worker(self, done: Done, stack: contextlib.ExitStack) -> Worker:
         means = self._means
         profile, family = means.profile, done.survey.family
-        pace = Pace(profile.target, most=profile.most)
+        pace = Pace(profile.target, most=most_rows(means.target, done.survey, profile))
 
         def told(deleted: Deleted, seconds: float) -> None:
             with self._lock:
@@ -137,10 +153,10 @@ class Flush:
                 means.watch(Progress(f"flush {family.table}", done.tally.rows, done.survey.dead, "rows"))
             self._rest(seconds)
 
+        link = Link(means.target, means.throttle.stop)
         worker = Worker(
-            means.target, means.lease, Eraser(family, means.lease, means.keeper), pace, means.keeper, done.tally,
-            self._wait, told,
-        )  # fmt: skip
+            link, means.entry, Eraser(family, means.keeper), pace, means.keeper, done.tally, Calls(self._wait, told)
+        )
         stack.callback(worker.close)
         return worker
 
@@ -167,3 +183,13 @@ class Flush:
             pause = max(pause, self._rows / self._means.rate - (time.monotonic() - self._began))
         if pause > 0:
             self._means.throttle.stop.sleep(min(pause, 5.0))
+
+
+def most_rows(target: Target, seen: Survey, profile: Profile) -> int:
+    """Rows that a chunk may have at most: by the profile, by memory, and on Galera by half of a write set."""
+    each = max(seen.bytes // max(seen.rows, 1), 1)
+    bounds = [profile.most, _MEMORY // each]
+    if target.galera:
+        bounds += [int(target.variables.get("wsrep_max_ws_size", 0) or 0) // 2 // each]
+        bounds += [int(target.variables.get("wsrep_max_ws_rows", 0) or 0) // 2]
+    return max(min(each for each in bounds if each > 0), LEAST)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from dbaudit.finding import Verdict
 from dbaudit.result import DatabaseResult, Result
 from dbaudit.tokens.family import Family
-from dbaudit.tokens.flush import Done, Profile
-from dbaudit.tokens.opened import Opened
+from dbaudit.tokens.flush import Done, Report
+from dbaudit.tokens.opened import Opened, count
 from dbaudit.tokens.survey import Survey
 
 COMMAND = "tokens flush"
@@ -20,16 +20,25 @@ NO_UNDO = (
 )
 
 
-def planned(opened: Opened, surveys: Sequence[Survey]) -> Result:
-    """The plan."""
-    tables = [{**_table(each.family), **_counts(each)} for each in surveys]
+def plan(opened: Opened) -> Result:
+    """What a flush would delete. Reads only."""
+    tables = [{**_table(each.family), **_counts(each)} for each in count(opened)]
     return _result(opened, {"applied": False, "tables": tables})
 
 
-def flushed(opened: Opened, done: Sequence[Done], profile: Profile) -> Result:
+def flushed(opened: Opened, report: Report) -> Result:
     """The deed, as far as it came."""
-    tables = [{**_table(each.survey.family), **_counts(each.survey), **_deed(each)} for each in done]
-    more = {"applied": True, "profile": profile.name, "tables": tables, "deleted": sum(d.tally.rows for d in done)}
+    tables = [{**_table(each.survey.family), **_counts(each.survey), **_deed(each)} for each in report.done]
+    more = {
+        "applied": True,
+        "run": report.run,
+        "profile": report.profile.name,
+        "deleted": sum(each.tally.rows for each in report.done),
+        "archived": report.archived,
+        "mended": report.mended,
+        "optimized": report.optimized,
+        "tables": tables,
+    }
     return _result(opened, more)
 
 
