@@ -38,11 +38,13 @@ class Measured:
         return self.rows / self.seconds
 
     def __str__(self) -> str:
-        return (
-            f"{self.name:34} {self.rate:8,.0f} rows/s {self.seconds:7.1f} s  longest {self.longest * 1e3:6.0f} ms  "
-            f"p99 {self.p99 * 1e3:5.0f} ms  {self.deletes:8,} DELETEs  server {self.server * 1e6 / max(self.rows, 1):4.0f} "
-            f"us/row  client {self.memory / 2**20:4.0f} MB  load {os.getloadavg()[0]:.1f}"
+        parts = (
+            f"{self.name:34} {self.rate:8,.0f} rows/s {self.seconds:7.1f} s",
+            f"longest {self.longest * 1e3:6.0f} ms, p99 {self.p99 * 1e3:5.0f} ms of {self.deletes:7,} DELETEs",
+            f"server {self.server * 1e6 / max(self.rows, 1):4.0f} us/row, client {self.memory / 2**20:4.0f} MB",
+            f"load {os.getloadavg()[0]:.1f}",
         )
+        return "  ".join(parts)
 
 
 Work = Callable[[Durable], int]
