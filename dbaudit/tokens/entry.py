@@ -82,7 +82,7 @@ class Entry:
 
     def has(self, cursor: Any, number: int) -> bool:
         """Whether a chunk was committed."""
-        return records.has_chunk(cursor, self._target, self.run, number)
+        return records.committed(cursor, self._target, self.run, number) is not None
 
     def reconnect(self, link: Link) -> None:
         """Connect anew to the same server; BusyError where another one answers, or none."""
