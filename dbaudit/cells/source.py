@@ -166,3 +166,9 @@ def text(value: object) -> str | None:
     if written.isascii():
         return written
     return written.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def over(connection: Connection, side: Side) -> Source:
+    """The rows of a live side as an open connection sees them, in its own transaction."""
+    tables = {name: frozenset(column.name for column in table.columns) for name, table in side.schema.tables.items()}
+    return _Live(connection, tables, Instant(None))

@@ -28,6 +28,19 @@ Again = Annotated[
 ]
 
 
+Authority = Annotated[
+    str,
+    typer.Option("--authority", metavar="top|CELL", help="Whose definitions are right: the top, or a cell as named."),
+]
+DeleteExtra = Annotated[
+    bool, typer.Option("--delete-extra", help="Soft-delete what the authority has not; otherwise it stays.")
+]
+Apply = Annotated[bool, typer.Option("--apply", help="Write. Without it a plan is shown and nothing is touched.")]
+JournalSchema = Annotated[
+    str, typer.Option("--journal-schema", metavar="NAME|SAME", help="Schema of the journal, on each server.")
+]
+
+
 @app.callback()
 def group() -> None:
     """Keep commands of their own names, however few there are."""
@@ -54,6 +67,35 @@ def check(
     where = destinations(format or [], output)
     with looking((top, *cells), database, jobs, look_again, defaults_file, ask_password, quiet) as (sides, look):
         result = checked(sides, look)
+    write(result, where, width=places.width(), colour=places.colour())
+    return result.exit
+
+
+@app.command("reconcile")
+def reconcile(
+    top: Top,
+    cells: Cells,
+    authority: Authority,
+    delete_extra: DeleteExtra = False,
+    apply: Apply = False,
+    journal_schema: JournalSchema = "dbaudit",
+    database: operands.Database = None,
+    jobs: Jobs = None,
+    defaults_file: operands.DefaultsFile = None,
+    ask_password: operands.AskPassword = False,
+    format: options.Format = None,
+    output: options.Output = None,
+    quiet: options.Quiet = False,
+) -> int:
+    """Make definitions equal to an authority's, and ids right where proven. Shows a plan; writes with --apply."""
+    from dbaudit.cli import places
+    from dbaudit.flavors import reconcile as work
+    from dbaudit.report.write import destinations, write
+
+    where = destinations(format or [], output)
+    order = work.Order(authority, delete_extra, journal_schema)
+    with looking((top, *cells), database, jobs, None, defaults_file, ask_password, quiet) as (sides, look):
+        result = work.apply(sides, look, order) if apply else work.plan(sides, look, order)
     write(result, where, width=places.width(), colour=places.colour())
     return result.exit
 

@@ -172,11 +172,13 @@ def _generations(reference: Member, member: Member, flavorid: str) -> Iterator[F
 
 def paired(mine: Definitions, theirs: Definitions, flavorid: str) -> list[tuple[Flavor, Flavor]]:
     """The rows of a flavorid in two databases that are the same generation of it."""
-    here, there = mine.current(flavorid), theirs.current(flavorid)
-    pairs = [(here, there)] if here and there else []
-    old, others = ([each for each in side.of(flavorid) if not each.live] for side in (mine, theirs))
-    if len(old) == len(others):
-        pairs += zip(old, others, strict=True)
+    pairs: list[tuple[Flavor, Flavor]] = []
+    for live in (True, False):
+        here, there = ([each for each in side.of(flavorid) if each.live is live] for side in (mine, theirs))
+        if len(here) == len(there):
+            pairs += zip(here, there, strict=True)
+        elif live and here and there:
+            pairs.append((here[-1], there[-1]))
     return pairs
 
 

@@ -9,14 +9,15 @@ from typing import Any
 
 import pymysql
 
-from dbaudit.errors import BusyError
+from dbaudit.errors import BusyError, DbauditError
 from dbaudit.progress import Progress, Watch, silent
 from dbaudit.repair import faults, records
+from dbaudit.repair.edits import REPLACED
 from dbaudit.repair.lease import Lease
 from dbaudit.repair.limits import Limits
 from dbaudit.repair.link import Link
 from dbaudit.repair.records import RunRecord
-from dbaudit.repair.restore import lock_present, restore_units, touched_units
+from dbaudit.repair.restore import lock_present, replace_rows, restore_units, touched_units
 from dbaudit.repair.run import ATTEMPTS, Interrupted, Run
 from dbaudit.repair.target import Target
 from dbaudit.repair.throttle import Throttle
@@ -135,7 +136,16 @@ class _Undo:
         with self.link.connection.cursor() as cursor:
             lock_present(cursor, images, run, seq)
             bad = touched_units(cursor, images, run, seq)
-            restored, bad = restore_units(cursor, images, run, seq, bad)
+            if self.plan.record.details.get(REPLACED):
+                restored = replace_rows(cursor, images, run, seq, bad)
+                if bad:
+                    self.link.rollback()
+                    raise DbauditError(
+                        f"run {run} comes back as a whole or not at all, and {next(iter(bad.values()))}",
+                        "put the row back as the run left it, then undo again",
+                    )
+            else:
+                restored, bad = restore_units(cursor, images, run, seq, bad)
             cursor.execute(
                 f"UPDATE {self.target.journal.table('chunk')} SET undone = UTC_TIMESTAMP(6), restored = %s "
                 "WHERE run = %s AND seq = %s",
