@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from dbaudit.schema.model import Schema
     from dbaudit.server.server import Connection
 
-# Ids that are swapped pass through a range of their own, this far above; no id may be there before. Below 2^31 / 2.
-TEMPORARY = 1_000_000_000
+# Ids that are swapped pass through the negative numbers, which nobody uses and which no counter follows: MySQL 8 and
+# later let the next AUTO_INCREMENT follow an UPDATE to a large id.
 UNIT = bytes(16)  # the one unit of a run
 AT_ONCE = 1_000  # ids in one statement
 REPLACED = "replaced"  # in a run's details: its undo takes rows out and puts them back, since keys are swapped
@@ -213,15 +213,16 @@ class Prepared:
         away: dict[str, set[int]] = defaultdict(set)
         for (table, column), edits in sorted(moved.items(), key=lambda each: each[0][1] != "id", reverse=True):
             for part in _parts([edit.id for edit in edits]):
-                also = f", deleted = IF(deleted = id, id + {TEMPORARY}, deleted)" if column == "id" else ""
                 name = quoted(column)
                 # `deleted` first: it is compared with the id before that moves.
-                sets = f"{also[2:]}, {name} = {name} + {TEMPORARY}" if also else f"{name} = {name} + {TEMPORARY}"
-                cursor.execute(f"UPDATE {quoted(table)} SET {sets} WHERE id IN ({_marks(part)})", tuple(part))
+                also = "deleted = IF(deleted = id, -id, deleted), " if column == "id" else ""
+                cursor.execute(
+                    f"UPDATE {quoted(table)} SET {also}{name} = -{name} WHERE id IN ({_marks(part)})", tuple(part)
+                )
                 away[table].update(part if column == "id" else ())
         same: dict[tuple[str, tuple[tuple[str, Value], ...]], list[int]] = defaultdict(list)
         for edit in self.edits.edits:
-            at = edit.id + TEMPORARY if edit.id in away[edit.table] else edit.id
+            at = -edit.id if edit.id in away[edit.table] else edit.id
             same[edit.table, tuple(edit.values.items())].append(at)
         for (table, values), found in same.items():
             sets = ", ".join(f"{quoted(column)} = %s" for column, _ in values)

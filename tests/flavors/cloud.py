@@ -1,0 +1,105 @@
+"""A top database and a cell on a real server, restored from the corpus, and their full contents for comparison."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import URL
+
+from dbaudit.comparison.live import Credentials
+from dbaudit.comparison.operand import Reading, read_operand
+from dbaudit.comparison.side import Side
+from dbaudit.dump.index import read_counts, read_layout
+from dbaudit.dump.restore import restore
+from dbaudit.dump.source import open_dump
+from dbaudit.repair.target import Target, open_target
+from dbaudit.server.server import Server
+from tests.repair.dumps import dump
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """Schemas on one server: the top and its cell, and the journal of their repairs."""
+
+    server: Server
+    top: str
+    cell: str
+    journal: str
+    folder: Path
+
+    def url(self, name: str) -> URL:
+        return self.server.url(self.server.restricted([self.top, self.cell, self.journal]), name)
+
+    def side(self, name: str) -> Side:
+        return read_operand(
+            self.url(name).render_as_string(hide_password=False), Reading(self.folder, None, Credentials())
+        )
+
+    @property
+    def sides(self) -> list[Side]:
+        return [self.side(self.top), self.side(self.cell)]
+
+    def target(self, name: str) -> Target:
+        return open_target(self.url(name), self.journal)
+
+    def run(self, name: str, *statements: str) -> list[tuple[object, ...]]:
+        with contextlib.closing(self.server.admin(name)) as connection, connection.cursor() as cursor:
+            for statement in statements:
+                cursor.execute(statement)
+            connection.commit()
+            return list(cursor.fetchall())
+
+    def contents(self, name: str) -> list[str]:
+        """Every row in hex, and definitions without their counters, which no undo sets back."""
+        return [re.sub(r" AUTO_INCREMENT=\d+", "", line) for line in dump(lambda *each: self.run(name, *each))]
+
+
+# What flavors and instances are; the rest of nova's hundred tables would only cost time.
+TABLES = (
+    "instances", "instance_system_metadata", "instance_metadata", "instance_extra", "block_device_mapping",
+    "instance_types", "instance_type_extra_specs", "instance_type_projects", "migrations", "services",
+    "migrate_version",
+)  # fmt: skip
+HEAD = b"""-- MySQL dump 10.13  Distrib 5.6.24
+SET NAMES utf8;
+SET SQL_MODE='NO_AUTO_VALUE_ON_ZERO';
+SET FOREIGN_KEY_CHECKS=0;
+"""
+
+
+def reduced(path: Path, to: Path) -> Path:
+    """The dump with the tables of TABLES alone, archived ones too."""
+    source = open_dump(str(path), to.parent)
+    with source.open() as stream:
+        data = stream.read()
+    (database,) = read_layout(source).databases
+    wanted = {shadow + name for shadow in ("", "shadow_") for name in TABLES}
+    parts = [data[each.start : each.end] for each in database.tables if each.name in wanted]
+    to.write_bytes(HEAD + b"\n".join(parts) + b"\n-- Dump completed\n")
+    return to
+
+
+@contextlib.contextmanager
+def restored(server: Server, corpus: Path, release: str, names: tuple[str, str, str], folder: Path) -> Iterator[Cloud]:
+    """The corpus databases of a release, as far as TABLES go."""
+    top, cell, journal = names
+    for place, name in (("top", top), ("cell", cell)):
+        path = reduced(corpus / f"data/nova-{place}-{release}.sql.gz", folder / f"{place}.sql")
+        index = read_counts(open_dump(str(path), folder))
+        restore(index, server, {index.databases[0].name: name})
+    try:
+        yield Cloud(server, top, cell, journal, folder)
+    finally:
+        for name in names:
+            server.drop_database(name)
+
+
+# What nova leaves of a resize that was confirmed.
+CONFIRMED = (
+    "UPDATE instances SET vm_state = 'active' WHERE vm_state = 'resized'",
+    "DELETE FROM instance_system_metadata WHERE `key` LIKE 'old\\_%' OR `key` LIKE 'new\\_%'",
+)

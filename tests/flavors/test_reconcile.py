@@ -1,0 +1,117 @@
+"""`flavors reconcile` on real servers: equal afterwards, every table the original one after its undo."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dbaudit.cells.looking import Looking
+from dbaudit.flavors.check import check
+from dbaudit.flavors.reconcile import Order, apply, plan
+from dbaudit.reconcile import Refused
+from dbaudit.repair.retract import undo
+from dbaudit.repair.throttle import Throttle
+from dbaudit.server.server import Server
+from tests.flavors.cloud import CONFIRMED, Cloud, restored
+
+# What a reconcile does not repair: embedded flavors themselves, names that collide, and definitions without values.
+APART = ("flavors.embedded", "flavors.case-collision", "flavors.no-value", "flavors.deleted-in-use", "flavors.migrate",
+         "flavors.not-migrated", "flavors.resize")  # fmt: skip
+
+
+@pytest.fixture
+def cloud(
+    server: Server, corpus: Path, schema_name: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[Cloud]:
+    names = (f"t_{schema_name[-12:]}", f"c_{schema_name[-12:]}", f"j_{schema_name[-12:]}")
+    for name in names:
+        server.drop_database(name)
+    release = getattr(request, "param", "havana")
+    with restored(server, corpus, release, names, tmp_path) as found:
+        yield found
+
+
+def order(cloud: Cloud, **more: object) -> Order:
+    return Order(journal=cloud.journal, **more)  # type: ignore[arg-type]
+
+
+def undone(cloud: Cloud, runs: list[str]) -> None:
+    for line in reversed(runs):
+        name = cloud.cell if f"/{cloud.cell}?" in line or f"/{cloud.cell}:" in line else cloud.top
+        undo(cloud.target(name), line.rpartition(" ")[2].rstrip("`"), Throttle())
+
+
+@pytest.mark.parametrize("cloud", ["havana", "kilo-migrate_flavor_data"], indirect=True)
+def test_equal_afterwards_and_the_original_after_undo(cloud: Cloud, looking: Looking) -> None:
+    for name in (cloud.top, cloud.cell):
+        cloud.run(name, *CONFIRMED)
+    before = [cloud.contents(name) for name in (cloud.top, cloud.cell)]
+    first = plan(cloud.sides, looking, order(cloud))
+    assert [cloud.contents(name) for name in (cloud.top, cloud.cell)] == before
+    assert first.exit == 0
+    result = apply(cloud.sides, looking, order(cloud))
+    left = [each for each in check(cloud.sides, looking).findings if not each.check.startswith(APART)]
+    unproven = {key for each in result.findings for key in each.keys}
+    assert {key for each in left for key in each.keys} <= unproven
+    assert {each.check for each in left} <= {"flavors.points-nowhere", "flavors.points-elsewhere"}
+    again = apply(cloud.sides, looking, order(cloud))
+    assert not again.extra["runs"]
+    undone(cloud, list(result.extra["runs"]))
+    assert [cloud.contents(name) for name in (cloud.top, cloud.cell)] == before
+
+
+def test_every_instance_points_at_the_flavor_that_it_embeds(cloud: Cloud, looking: Looking) -> None:
+    for name in (cloud.top, cloud.cell):
+        cloud.run(name, *CONFIRMED)
+    apply(cloud.sides, looking, order(cloud))
+    wrong = cloud.run(
+        cloud.cell,
+        "SELECT i.uuid FROM instances i JOIN instance_system_metadata f ON f.instance_uuid = i.uuid AND f.deleted = 0 "
+        "AND f.`key` = 'instance_type_flavorid' JOIN instance_system_metadata m ON m.instance_uuid = i.uuid "
+        "AND m.deleted = 0 AND m.`key` = 'instance_type_id' LEFT JOIN instance_types t ON t.id = i.instance_type_id "
+        "WHERE i.deleted = 0 AND (t.flavorid IS NULL OR t.flavorid <> f.value OR m.value <> t.id) "
+        "AND (SELECT COUNT(*) FROM instance_system_metadata d WHERE d.instance_uuid = i.uuid AND d.deleted = 0 "
+        "AND d.`key` LIKE 'instance\\_type\\_%') = 10",
+    )
+    assert not wrong
+
+
+def test_an_open_resize_is_refused_and_nothing_written(cloud: Cloud, looking: Looking) -> None:
+    before = [cloud.contents(name) for name in (cloud.top, cloud.cell)]
+    with pytest.raises(Refused, match="open resize"):
+        apply(cloud.sides, looking, order(cloud))
+    assert [cloud.contents(name) for name in (cloud.top, cloud.cell)] == before
+
+
+def test_running_services_are_refused(cloud: Cloud, looking: Looking) -> None:
+    for name in (cloud.top, cloud.cell):
+        cloud.run(name, *CONFIRMED)
+    cloud.run(cloud.cell, "UPDATE services SET updated_at = UTC_TIMESTAMP() WHERE id = 2")
+    with pytest.raises(Refused, match="seem to run"):
+        apply(cloud.sides, looking, order(cloud))
+
+
+def test_an_undo_is_refused_where_a_row_was_touched_since(cloud: Cloud, looking: Looking) -> None:
+    for name in (cloud.top, cloud.cell):
+        cloud.run(name, *CONFIRMED)
+    result = apply(cloud.sides, looking, order(cloud))
+    cloud.run(cloud.cell, "UPDATE instance_types SET swap = swap + 1 WHERE flavorid = '101'")
+    after = cloud.contents(cloud.cell)
+    with pytest.raises(Exception, match="as a whole or not at all"):
+        undone(cloud, list(result.extra["runs"])[-1:])
+    assert cloud.contents(cloud.cell) == after
+
+
+def test_the_cell_as_authority_and_deleting_what_it_has_not(cloud: Cloud, looking: Looking) -> None:
+    for name in (cloud.top, cloud.cell):
+        cloud.run(name, *CONFIRMED)
+    before = cloud.contents(cloud.top)
+    kept = apply(cloud.sides, looking, order(cloud, authority=cloud.cell))
+    assert any("c2.r21" in each.message for each in kept.findings)
+    rest = apply(cloud.sides, looking, order(cloud, authority=cloud.cell, delete_extra=True))
+    found = [each for each in check(cloud.sides, looking).findings if not each.check.startswith(APART)]
+    assert {each.check for each in found} <= {"flavors.points-nowhere", "flavors.points-elsewhere", "flavors.missing"}
+    undone(cloud, [*kept.extra["runs"], *rest.extra["runs"]])
+    assert cloud.contents(cloud.top) == before
