@@ -108,7 +108,10 @@ def _read(side: Side, server: Server, charset: tuple[str, str | None]) -> Side:
         )
         for each in refused
     ]  # fmt: skip
-    kept = [fault for fault in side.faults if fault.id in ("incomplete", "unread-statement")]
+    # What the server refuses stays as the text was read: named, and equal to nothing.
+    lost = {name: table for name, table in side.schema.tables.items() if table.unsupported and not schema.table(name)}
+    schema = replace(schema, tables={**schema.tables, **lost})
+    kept = [each for each in side.faults if each.id in ("incomplete", "unread-statement") or each.object in lost]
     told = (
         f"{side.operand} is not in the form that servers print: it was loaded into {server.version.name}, and what that"
         f" server says is compared; engines and charsets that it does not name are defaults (charset {charset[0]})"
@@ -131,9 +134,10 @@ def _run(data: DumpData, connection: Connection) -> Iterator[_Waiting]:
                     cursor.execute(each.sql)  # type: ignore[call-overload]
                 except pymysql.MySQLError as error:
                     failed.append(replace(each, error=str(error.args[-1])))
-            if len(failed) == len(waiting):
-                break
+            stuck = len(failed) == len(waiting)
             waiting = failed
+            if stuck:
+                break
     yield from waiting
 
 
