@@ -27,6 +27,14 @@ Phases = Annotated[
         help="Phases of a tool that cannot stop at a version, or branches of an Alembic project: expand,contract.",
     ),
 ]
+Beside = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--with",
+        metavar="DUMP",
+        help="Another database that the tool needs, restored beside this one and not stepped: nova_api. Repeatable.",
+    ),
+]
 Charset = Annotated[
     str | None,
     typer.Option(
@@ -87,6 +95,8 @@ def command(
     runner_probe: options.RunnerProbe = None,
     runner_driver: options.RunnerDriver = "mysql+pymysql",
     runner_venv: options.RunnerVenv = None,
+    runner_image: options.RunnerImage = None,
+    beside: Beside = None,
     runner_env: options.RunnerEnv = None,
     runner_output: options.RunnerOutput = None,
     step_timeout: options.StepTimeout = None,
@@ -151,7 +161,7 @@ def command(
         limit, network = step_timeout, allow_network
         variables = read_variables(runner_env or [])
         stepping = RunnerRequest(
-            runner, phases, runner_probe, runner_driver, limit, network, kept, runner_venv, variables
+            runner, phases, runner_probe, runner_driver, limit, network, kept, runner_venv, variables, runner_image
         )
     course = Course(
         manifest, continue_after=frozenset(continue_after or ()), restart_at=restart_at, retry=retry, keep=keep,
@@ -161,7 +171,7 @@ def command(
     request = Request(
         dump, release(to), database, charset, server, server_binary, stepping, workers,
         operands.policy(policy), course=course,
-        production=read_production(production_size or [], calibrate),
+        production=read_production(production_size or [], calibrate), beside=tuple(beside or ()),
     )  # fmt: skip
     with drawn(quiet=quiet) as watch:
         result = dry_run(request, places.places(), places.environment(), watch)

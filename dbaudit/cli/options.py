@@ -74,6 +74,12 @@ RunnerVenv = Annotated[
         "--runner-venv", metavar="DIR", help="The virtualenv of the tool. Alembic: found beside the ini where it is."
     ),
 ]
+RunnerImage = Annotated[
+    str | None,
+    typer.Option(
+        "--runner-image", metavar="IMAGE", help="Run the tool in a container of this image, without a network."
+    ),
+]
 RunnerEnv = Annotated[
     list[str] | None,
     typer.Option(

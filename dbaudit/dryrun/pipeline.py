@@ -19,6 +19,7 @@ from dbaudit.dryrun.prediction import Prediction, check_direction, predict, sche
 from dbaudit.dryrun.request import Request, RunnerRequest
 from dbaudit.dryrun.rows import reader
 from dbaudit.dryrun.scratch import scratch
+from dbaudit.dryrun.siblings import Sibling, restore_siblings
 from dbaudit.dryrun.stepping import Onlookers, Stepping
 from dbaudit.dump.restore import Restored, restore
 from dbaudit.errors import DbauditError
@@ -47,12 +48,13 @@ _ORDER = {Effect.BLOCKS: 0, Effect.LOSES: 1, Effect.SLOW: 2, Effect.DRIFT: 3, Ef
 
 @dataclass(frozen=True)
 class Copy:
-    """The dump on a throwaway server, and the account that sees it alone."""
+    """The dump on a throwaway server, with its siblings, and the account that sees them alone."""
 
     server: Server
     account: Account
     database: str
     restored: Restored
+    siblings: tuple[Sibling, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ def dry_run(request: Request, places: Places, environment: Mapping[str, str], wa
     with scratch(places) as space:
         inspection = inspect_one(request.operand, space, database=request.database, watch=watch)
         check_direction(inspection, request.target)
-        with _restored(request, inspection, places, watch) as copy:
+        with _restored(request, inspection, places, space, watch) as copy:
             with reader(copy.server, copy.account, copy.database) as query:
                 prediction = predict(
                     inspection, request.target, charset=request.database_charset, policy=request.policy, query=query
@@ -98,7 +100,7 @@ def _afterwards(request: Request, inspection: Inspection, copy: Copy, watch: Wat
 
 
 @contextlib.contextmanager
-def _restored(request: Request, inspection: Inspection, places: Places, watch: Watch) -> Iterator[Copy]:
+def _restored(request: Request, inspection: Inspection, places: Places, space: Path, watch: Watch) -> Iterator[Copy]:
     index, entry = inspection.index, inspection.entry
     largest = max((table.end - table.start for table in entry.tables), default=0)
     needs = Needs(index.size, largest, observe=request.runner is not None)
@@ -108,7 +110,9 @@ def _restored(request: Request, inspection: Inspection, places: Places, watch: W
     ) as server:
         database = entry.name or UNNAMED
         restored = restore(index, server, {entry.name: database}, workers=request.workers, watch=watch)
-        yield Copy(server, server.restricted([database]), database, restored)
+        beside = restore_siblings(request.beside, database, server, space, request.workers, watch)
+        account = server.restricted([database, *(each.database for each in beside)])
+        yield Copy(server, account, database, restored, beside)
 
 
 def _origin(inspection: Inspection) -> ServerVersion | None:
@@ -126,8 +130,10 @@ def _rehearse(
     directory.mkdir(mode=0o700)
     with Door(copy.server, directory) as door:
         names = {inspection.entry.name or UNNAMED: copy.database}
+        names |= {each.database: each.database for each in copy.siblings}
         rewritten = rewrite_endpoints(copy.server, names, lambda schema: door.url(copy.account, schema))
-    target = Target(copy.server, copy.account, copy.database, service, directory)
+    others = {each.service: each.database for each in copy.siblings if each.service and each.service != service}
+    target = Target(copy.server, copy.account, copy.database, service, directory, others)
     plan = rehearsal.Plan(service, prediction.pending, standing.numbers.get(service), request.target)
     with rehearsal.runner_for(asked, plan, target, environment) as (runner, steps):
         proof = runner.prove(watch)
@@ -248,6 +254,7 @@ def _notes(inspection: Inspection, copy: Copy) -> Iterator[str]:
         f"restored into a {copy.server.label} in {restored.seconds:.1f} s: {plural_of(restored.tables, 'tables')}, "
         f"{restored.rows:,} rows, as many as the dump holds"
     )
+    yield from (str(each) for each in copy.siblings)
     yield from restored.rewritten
     for refused in restored.refused:
         yield f"not loaded, at byte {refused.offset}: {refused.statement} ({refused.reason})"

@@ -10,12 +10,12 @@ from pathlib import Path
 from dbaudit.dryrun.request import RunnerRequest
 from dbaudit.errors import UsageError
 from dbaudit.finding import Effect, Finding, Severity, Skipped
-from dbaudit.migration.alembic_runner import AlembicRunner, find_project
+from dbaudit.migration.alembic_runner import AlembicRunner, find_project, project_in_image
 from dbaudit.migration.catalogue import Catalogue, load_catalogue
 from dbaudit.migration.command_runner import Command, CommandRunner
 from dbaudit.migration.confine import Network
 from dbaudit.migration.preset import is_preset, preset_for
-from dbaudit.migration.preset_runner import PresetRunner, find_tool
+from dbaudit.migration.preset_runner import PresetRunner, find_tool, tool_in_image
 from dbaudit.migration.reference_runner import ReferenceRunner
 from dbaudit.migration.runner import STEP_LIMIT, Runner, RunStep, Target, version_step
 from dbaudit.migration.sql_runner import SqlRunner
@@ -48,21 +48,24 @@ def runner_for(
     kind, _, rest = request.spec.partition(":")
     how = Surroundings(
         environment, Network.ALLOWED if request.allow_network else Network.REFUSED, request.driver,
-        request.limit or STEP_LIMIT, request.variables,
+        request.limit or STEP_LIMIT, request.variables, request.image,
     )  # fmt: skip
     if kind == "sql" and rest:
         with SqlRunner(Path(rest), target, sql_mode=sql_mode(plan.service, plan.target), limit=how.limit) as runner:
             last = plan.pending[-1].number if plan.pending else None
             yield runner, runner.pending(plan.version, last)
     elif kind == "command" and is_preset(rest):
-        installed = find_tool(rest, request.venv, environment.get("PATH", ""))
+        path = environment.get("PATH", "")
+        installed = tool_in_image(rest) if request.image else find_tool(rest, request.venv, path)
         with PresetRunner(preset_for(rest, plan.service), installed, target, how, request.phases) as known:
             yield known, known.pending([version_step(s.repository, s.number, s.title) for s in _own(plan)])
     elif kind == "command" and rest:
         with CommandRunner(Command(rest, how, request.phases, request.probe), target) as tool:
             yield tool, tool.phases or tuple(version_step(s.repository, s.number, s.title) for s in _own(plan))
     elif kind == "alembic" and rest:
-        with AlembicRunner(find_project(rest, request.venv, request.phases), target, how) as project:
+        phases = request.phases
+        found = project_in_image(rest, phases) if request.image else find_project(rest, request.venv, phases)
+        with AlembicRunner(found, target, how) as project:
             yield project, project.pending()
     elif request.spec == "reference":
         with ReferenceRunner(_known(plan), plan.pending, target, sql_mode(plan.service, plan.target)) as structure:

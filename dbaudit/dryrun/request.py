@@ -20,7 +20,7 @@ class RunnerRequest:
     `phases` name the phases of a tool that cannot stop at a version, `probe` is the command that reads the version,
     `driver` the dialect and driver in the URLs that the tool gets, `limit` the seconds that one step may take, None for
     the default; `output` keeps what the tool prints. `venv` is the virtualenv that the tool is installed in,
-    `variables` are set for it (`{url}` and `{config}` are filled in).
+    `variables` are set for it (`{url}` and `{config}` are filled in), `image` is that of a container that it is in.
     """
 
     spec: str
@@ -32,6 +32,7 @@ class RunnerRequest:
     output: Path | None = None
     venv: Path | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
+    image: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,8 @@ class Request:
 
     `database_charset` answers what a dump without CREATE DATABASE does not tell; `policy` names what is the site's own,
     what the steps may cost, and what is waived until which day; `today` decides whether that has passed.
-    `production` is what is known of production, for times at its size.
+    `beside` are dumps that are restored with it and not stepped. `production` is what is known of production,
+    for times at its size.
     """
 
     operand: str
@@ -55,3 +57,4 @@ class Request:
     today: date = field(default_factory=date.today)
     course: Course = field(default_factory=Course)
     production: Production | None = None
+    beside: tuple[str, ...] = ()

@@ -51,6 +51,14 @@ def find_project(spec: str, venv: Path | None, branches: tuple[str, ...] = ()) -
     return Project(location, _python(location, venv), section, branches)
 
 
+def project_in_image(spec: str, branches: tuple[str, ...] = ()) -> Project:
+    """The project at a path of a container's image, with the Python that the image's PATH names."""
+    text, _, section = spec.partition("#")
+    if not text.startswith("/"):
+        raise UsageError(f"{text} is not an absolute path in the image", "--runner alembic:/app/alembic.ini")
+    return Project(Path(text), Path("python3"), section, branches)
+
+
 def python_in(venv: Path) -> Path:
     """The Python of a virtualenv. Raises UsageError where the directory has none."""
     python = venv.expanduser().absolute() / "bin" / "python"
@@ -81,8 +89,9 @@ class AlembicRunner(Runner):
         self._project = project
         self._target = target
         self._tool = Tool(target, how)
-        ini = None if project.location.is_dir() else str(project.location)
-        location = str(project.location) if project.location.is_dir() else None
+        # By its name, since it may be a path of an image.
+        is_ini = project.location.suffix in (".ini", ".cfg", ".conf") or project.location.is_file()
+        ini, location = (str(project.location), None) if is_ini else (None, str(project.location))
         self._driver = Driver(
             self._tool, target.directory, [str(project.python)], ini=ini, location=location, section=project.section
         )

@@ -40,7 +40,7 @@ class CommandRunner(Runner):
         _check_placeholders(self._template, command.phases)
         self._probe = parse_template(command.probe, "the probe") if command.probe else probe_of(self._template)
         self._tool = Tool(target, command.surroundings)
-        for template in (self._template, self._probe):
+        for template in (self._template, self._probe) if command.surroundings.image is None else ():
             _check_executable(template.words[0], self._tool.environment)
         self._proof: str | None = None
 

@@ -17,6 +17,8 @@ _OTHERS: Mapping[str, tuple[str, str]] = {
     "nova_api": ("api_database", "connection"),
     "placement": ("placement_database", "connection"),
 }
+# The service whose configuration the others' databases stand in.
+_MAIN = "nova"
 # Without these a tool retries a connection that fails for minutes (10 times 10 seconds is oslo.db's default).
 _FIXED = (("database", "max_retries", "1"), ("database", "db_max_retries", "1"), ("DEFAULT", "sql_max_retries", "1"))
 
@@ -26,6 +28,8 @@ def write_configuration(path: Path, service: str, own: str, others: Mapping[str,
     sections: dict[str, dict[str, str]] = {}
     for section, option in _OWN + ((_OTHERS[service],) if service in _OTHERS else ()):
         sections.setdefault(section, {})[option] = _value(own)
+    if service in _OTHERS and _MAIN in others:  # nova_api's own tool finds nova's database where nova does
+        sections[_OWN[0][0]][_OWN[0][1]] = _value(others[_MAIN])
     for name, url in others.items():
         if name in _OTHERS and name != service:
             section, option = _OTHERS[name]

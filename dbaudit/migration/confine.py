@@ -65,6 +65,9 @@ class Confinement:
             hidden = [path for path in listening_sockets() if socket is None or not _same(path, socket)]
         return [*_dies_with_us(), *_within(self.prefix, hidden, command)]
 
+    def finish(self) -> None:
+        """Nothing is left: the kernel has killed what a command started."""
+
 
 def scrubbed(environment: Mapping[str, str]) -> dict[str, str]:
     """The environment without what could lead a tool to another database or another configuration."""

@@ -55,6 +55,12 @@ def find_tool(spec: str, venv: Path | None, path: str) -> Installed:
     return Installed(str(executable), (_python_of(executable),))
 
 
+def tool_in_image(spec: str) -> Installed:
+    """The tool of a container's image: its Python is the one that its first line names there."""
+    find = 'exec $(sed -n "1s/^#!//p" "$(command -v "$0")") "$@"'
+    return Installed(spec, ("sh", "-c", find, spec))
+
+
 def _python_of(executable: Path) -> str:
     """The interpreter beside a script, else the one that its first line names."""
     for name in ("python", "python3", "python2"):

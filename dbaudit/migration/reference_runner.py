@@ -27,6 +27,7 @@ from dbaudit.migration.work_sql import WorkSql
 from dbaudit.progress import Watch, silent
 from dbaudit.result import Basis, Status
 from dbaudit.schema.alter import alter
+from dbaudit.schema.definition import read_table
 from dbaudit.schema.model import Schema, Table
 from dbaudit.schema.read import read_live
 from dbaudit.schema.text import name
@@ -119,11 +120,11 @@ class ReferenceRunner(Runner):
             set_version(admin, self._target.database, facts.repository, facts.number)
 
     def _do(self, connection: Connection, facts: StepFacts, log: TextIO) -> None:
-        def now() -> Schema:
-            return read_live(connection, self._target.database)
+        def table(wanted: str) -> Table | None:
+            return _table(connection, wanted)
 
-        before = now()
-        sql = WorkSql(facts, before, now)
+        before = read_live(connection, self._target.database)
+        sql = WorkSql(facts, before, table)
         past = tolerated(facts)
         if facts.rows.writes:  # some scripts work on rows only where there are such rows, which no line tells
             self._rows_open |= {work.table for work in facts.work}
@@ -133,7 +134,8 @@ class ReferenceRunner(Runner):
                 log.write(f"not run: {work.text}\n")
             for statement in sql.statements(work):
                 self._execute(connection, work, statement, log, sql.unique(work), tolerant=place < past)
-        self._finish(connection, facts, before, now(), log)
+        if not facts.placeholder:
+            self._finish(connection, facts, before, read_live(connection, self._target.database), log)
 
     def _finish(self, connection: Connection, facts: StepFacts, before: Schema, now: Schema, log: TextIO) -> None:
         """What a step does without a line of its own: what the server drops by itself, and the engine."""
@@ -170,13 +172,23 @@ class ReferenceRunner(Runner):
         with connection.cursor() as cursor:
             cursor.execute("SET @dbaudit_mode = @@SESSION.sql_mode, SESSION sql_mode = '', foreign_key_checks = 0")
             try:
-                if unique:
-                    table = read_live(connection, self._target.database).tables[work.table]
+                if unique and (table := _table(connection, work.table)) is not None:
                     removed = cursor.execute(_without_duplicates(table, unique))
                     log.write(f"{removed} rows of {work.table} were changed or taken out to make it unique\n")
                 return _said(connection, sql)
             finally:
                 cursor.execute("SET SESSION sql_mode = @dbaudit_mode, foreign_key_checks = 1")
+
+
+def _table(connection: Connection, wanted: str) -> Table | None:
+    """One table as it is now, None where it is not there."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SHOW CREATE TABLE {name(wanted)}")
+            row = cursor.fetchone()
+    except pymysql.MySQLError:
+        return None
+    return read_table(row[1]) if row else None
 
 
 def _said(connection: Connection, sql: str) -> tuple[int, str] | None:

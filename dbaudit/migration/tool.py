@@ -9,6 +9,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dbaudit.errors import DbauditError, UsageError
 from dbaudit.migration import process
@@ -23,6 +24,9 @@ from dbaudit.migration.template import fill_text
 from dbaudit.result import Status
 from dbaudit.server.server import Account
 
+if TYPE_CHECKING:
+    from dbaudit.migration.container import Container
+
 # Seconds that the tool has to answer a question. Slow disks make a cold start of 10 s.
 ASK_LIMIT = 120.0
 
@@ -33,6 +37,7 @@ class Surroundings:
 
     `driver` is the dialect and driver that the tool's virtualenv has (`mysql` for those of Python 2), `limit` the
     seconds that one step may take. `variables` are set for the tool; `{url}` and `{config}` in them are filled in.
+    `image` is that of a container to run it in, None for this machine.
     """
 
     environment: Mapping[str, str]
@@ -40,6 +45,7 @@ class Surroundings:
     driver: str = "mysql+pymysql"
     limit: float = STEP_LIMIT
     variables: Mapping[str, str] = field(default_factory=dict)
+    image: str | None = None
 
 
 def read_variables(words: Sequence[str]) -> dict[str, str]:
@@ -80,16 +86,23 @@ class Tool:
         self._how = how
         self.environment = scrubbed(how.environment)
         self.books: tuple[str, ...] = ()
-        self._confinement: Confinement | None = None
+        self._confinement: Confinement | Container | None = None
         self._door: Door | None = None
         target.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def open(self) -> str:
         """Find out how commands can be confined here, and say it. Raises UsageError where they cannot be."""
         if self._confinement is None:
-            self._confinement = confine(self._how.network)
+            self._confinement = self._confined()
             self._door = Door(self._target.server, self._target.directory)
         return self._confinement.label
+
+    def _confined(self) -> Confinement | Container:
+        if self._how.image is None:
+            return confine(self._how.network)
+        from dbaudit.migration.container import Container  # the client of an engine is slow to import
+
+        return Container(self._how.image, self._target.directory, tuple(self._how.variables))
 
     @contextlib.contextmanager
     def at(self, account: Account, database: str, siblings: Mapping[str, str] | None = None) -> Iterator[Place]:
@@ -111,7 +124,10 @@ class Tool:
         values = {"url": place.url, "config": str(place.config)}
         variables = {name: fill_text(value, values) for name, value in self._how.variables.items()}
         wrapped = self._confinement.wrap(command, self._door.socket)
-        return process.run(wrapped, {**self.environment, **variables}, output, limit)
+        try:
+            return process.run(wrapped, {**self.environment, **variables}, output, limit)
+        finally:
+            self._confinement.finish()
 
     def ask(self, command: Callable[[Place], Sequence[str]], place: Place, output: Path) -> process.Ended:
         """Run a command that only answers a question; `output` begins empty, and is ours alone."""

@@ -16,11 +16,11 @@ from dbaudit.schema.text import name
 
 
 class WorkSql:
-    """Turns the work of a step into SQL; `schema` reads the schema as it is now, `before` is how the step found it."""
+    """Turns the work of a step into SQL; `now` reads a table as it is now, `before` is how the step found it."""
 
-    def __init__(self, facts: StepFacts, before: Schema, schema: Callable[[], Schema]) -> None:
+    def __init__(self, facts: StepFacts, before: Schema, now: Callable[[str], Table | None]) -> None:
         self._facts = facts
-        self._now = schema
+        self._now = now
         self._tables = {added.table.name: added for added in facts.tables_added}
         self._columns = {(each.table, each.column.name): each.column for each in facts.columns_added}
         self._columns |= {(each.table, each.after.name): each.after for each in facts.columns_changed}
@@ -81,25 +81,21 @@ class WorkSql:
         goal = self._passing.get((work.table, column))
         wanted = self._columns.get((work.table, goal or column))
         if work.action == "add":
-            known = wanted or self._present(work.table, goal or column, self._before)
+            known = wanted or _column_of(self._before.tables.get(work.table), goal or column)
             return (f"{head} ADD COLUMN {render_column(replace(known, name=column))}",) if known else ()
         if goal is not None:
-            final = wanted or self._present(work.table, column, self._now())
+            final = wanted or _column_of(self._now(work.table), column)
             return (f"{head} CHANGE COLUMN {name(column)} {_rendered(final, goal)}",)
         if new := self._renamed.get((work.table, column)):
             return (f"{head} CHANGE COLUMN {name(column)} {_rendered(self._columns[work.table, new], new)}",)
         # A change that was measured as none keeps the column as it is; an absent one is the server's to refuse.
-        final = self._in_charset(work.table, wanted) or self._present(work.table, column, self._now())
+        final = self._in_charset(work.table, wanted) or _column_of(self._now(work.table), column)
         return (f"{head} MODIFY COLUMN {_rendered(final, column)}",)
 
     def _in_charset(self, table: str, wanted: Column | None) -> Column | None:
         """A changed column keeps its charset."""
-        old = self._present(table, wanted.name, self._now()) if wanted else None
+        old = _column_of(self._now(table), wanted.name) if wanted else None
         return replace(wanted, charset=old.charset, collation=old.collation) if wanted and old else wanted
-
-    def _present(self, table: str, column: str, schema: Schema) -> Column | None:
-        found = schema.tables.get(table)
-        return found.column(column) if found else None
 
     # -- indexes and keys ------------------------------------------------------------------------------------------
 
@@ -116,7 +112,7 @@ class WorkSql:
         return f"DROP INDEX {name(there.name if there else label)}" if self._drops("index", work, there) else None
 
     def _index_there(self, table: str, label: str) -> Index | None:
-        found = self._now().tables.get(table, Table(table))
+        found = self._now(table) or Table(table)
         gone = next((d.index for d in self._facts.indexes_dropped if (d.table, d.index.name) == (table, label)), None)
         if self._looked_up("index", table, label) and gone is not None:
             wanted = (gone.columns, gone.unique)
@@ -136,7 +132,7 @@ class WorkSql:
         return f"DROP FOREIGN KEY {name(there.name if there else label)}" if drops else None
 
     def _key_there(self, table: str, label: str) -> ForeignKey | None:
-        found = self._now().tables.get(table, Table(table))
+        found = self._now(table) or Table(table)
         gone = next((d.key for d in self._facts.keys_dropped if (d.table, d.key.name) == (table, label)), None)
         if self._looked_up("foreign key", table, label) and gone is not None:
             return next((each for each in found.foreign_keys if each.columns == gone.columns), None)
@@ -169,6 +165,10 @@ def _passing(facts: StepFacts, known: dict[tuple[str, str], Column]) -> Iterable
         for other in dropped:
             if other and other != column and (table, other) not in gone:
                 yield (table, column), other
+
+
+def _column_of(table: Table | None, column: str) -> Column | None:
+    return table.column(column) if table else None
 
 
 def _rendered(column: Column | None, label: str) -> str:

@@ -57,13 +57,15 @@ def stepped(target: Target, tool: str, venv: Path, phases: tuple[str, ...] = ())
     return outcomes
 
 
-def dumped(server: Server, schema: str, statements: Sequence[str], file: Path) -> Path:
+def dumped(server: Server, schema: str, statements: Sequence[str], file: Path, *, named: bool = False) -> Path:
     """A dump of the schema as operators make it, after some rows were put in."""
     with contextlib.closing(server.admin(schema)) as connection, connection.cursor() as cursor:
         for statement in statements:
             cursor.execute(statement)
     account = server.restricted([schema])
     command = ["mariadb-dump", f"--socket={server.socket}", f"--user={account.user}", "--single-transaction", schema]
+    if named:  # with CREATE DATABASE and USE
+        command.insert(-1, "--databases")
     with file.open("wb") as sink:
         subprocess.run(command, env={**os.environ, "MYSQL_PWD": account.password}, stdout=sink, check=True)
     return file
@@ -102,6 +104,48 @@ def test_glance_26_is_stepped_to_28_by_its_own_tool(target: Target, places: Plac
     assert [each.status for each in result.steps] == [Status.OK] * 3
     assert [each.revisions for each in result.steps] == [("2024_1_expand01",), (), ("2024_1_contract01",)]
     assert result.databases[0].release == "2023.1"
+
+
+MAPPED = (
+    "INSERT INTO cell_mappings (uuid, name, transport_url, database_connection, disabled) VALUES"
+    " ('00000000-0000-0000-0000-000000000000', 'cell0', 'none:///', 'mysql+pymysql://nova:secret@db.prod/gone', 0),"
+    " ('11111111-1111-1111-1111-111111111111', 'cell1', 'rabbit://nova:secret@mq.prod/', "
+    "'mysql+pymysql://nova:secret@db.prod/{nova}', 0)",
+)
+
+
+def test_nova_27_is_stepped_to_31_beside_its_api_database(
+    target: Target, server: Server, schema: str, places: Places, tmp_path: Path
+) -> None:
+    """One revision at a time; the cells are found in nova_api's data, where their addresses now lead to the copy."""
+    old, api = virtualenv("nova", 27), f"{schema}_api"
+    server.drop_database(api)
+    server.create_database(api, "utf8")
+    try:
+        beside = Target(server, server.restricted([api]), api, "nova_api", tmp_path / "api")
+        assert [o.revisions for o in stepped(beside, "nova-manage", old)] == [("d67eeaabee36",), ("b30f573d3377",)]
+        assert stepped(target, "nova-manage", old)[-1].revisions == ("960aac0e09ea",)
+        cells = [each.format(nova=schema) for each in MAPPED]
+        dumps = [
+            dumped(server, schema, ["USE " + schema], tmp_path / "nova.sql", named=True),
+            dumped(server, api, cells, tmp_path / "nova_api.sql", named=True),
+        ]
+    finally:
+        server.drop_database(api)
+    runner = RunnerRequest(
+        "command:nova-manage", ("sync", "online"), venv=virtualenv("nova", 31),
+        allow_network=network() is Network.ALLOWED,
+    )  # fmt: skip
+    request = Request(str(dumps[0]), release("2025.1"), runner=runner, beside=(str(dumps[1]),))
+    result = dry_run(request, places, dict(os.environ), silent)
+    assert [(str(each.step), each.error) for each in result.steps] == [
+        ("nova:1b91788ec3a6", None), ("nova:1acf2c98e646", None), ("nova:13863f4e1612", None),
+        ("nova:d60bddf7a903", None), ("nova:2903cd72dc14", None), ("nova:online", None),
+    ]  # fmt: skip
+    said = "\n".join(result.notes)
+    assert f"{api}.cell_mappings.database_connection" in said
+    assert "192.0.2.1" in said
+    assert "secret" not in said
 
 
 def test_cinder_is_not_stepped_by_glances_tool(target: Target, places: Places, tmp_path: Path) -> None:
