@@ -6,7 +6,7 @@ dumps under the same paths. What is sent there and back is one job and one resul
 
 from __future__ import annotations
 
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from importlib.util import find_spec
 from types import TracebackType
 from typing import Any, Self
@@ -49,7 +49,8 @@ class Cluster:
             versions = self._client.run(_version)
         except Exception as error:
             raise DbauditError(
-                f"a worker of {self._address} cannot load dbaudit: {error}", "install dbaudit there, of this version"
+                f"a worker of {self._address} cannot load dbaudit, or is gone: {error}",
+                "install dbaudit there, of this version",
             ) from error
         if other := {name: found for name, found in versions.items() if found != __version__}:
             name, found = next(iter(other.items()))
@@ -70,6 +71,11 @@ class Cluster:
         for future in self._futures:
             future.cancel()
         self._client.close()
+
+
+def is_lost(error: BaseException) -> bool:
+    """Whether Dask gave a job up because the workers that had it died."""
+    return isinstance(error, CancelledError) or type(error).__name__ in ("KilledWorker", "FutureCancelledError")
 
 
 def _connect(address: str, shown: str) -> Any:

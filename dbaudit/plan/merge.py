@@ -13,7 +13,7 @@ from dbaudit.errors import DbauditError
 from dbaudit.finding import Effect, Finding, Severity, Skipped, Verdict
 from dbaudit.plan.file import Plan
 from dbaudit.result import Basis, DatabaseResult, Result
-from dbaudit.window import Stage, spans, whole
+from dbaudit.window import Stage
 
 # From the weakest: a report rests on the weakest of its parts.
 _BASES = (Basis.PREDICTED, Basis.STRUCTURE, Basis.REHEARSED)
@@ -52,7 +52,7 @@ def merge(
     )
     errors = tuple(_not_rehearsed(label, outcomes[label]) for label in labels if outcomes[label].error is not None)
     judged = judge(replace(merged, findings=(*errors, *merged.findings)), policy, today, stages)
-    return replace(judged, extra=_extra(judged, stages, parts))
+    return replace(judged, extra={**judged.extra, "by_database": _by_database(parts)})
 
 
 def _labelled(label: str, part: Result | None) -> Result | None:
@@ -97,16 +97,12 @@ def _course(outcomes: Mapping[str, Outcome], labels: Sequence[str]) -> Iterator[
             yield f"{label} was rehearsed at {taken}, by a run of this plan that was stopped; --fresh rehearses it anew"
 
 
-def _extra(merged: Result, stages: Sequence[Stage], parts: Mapping[str, Result | None]) -> dict[str, Any]:
-    """The window, and what is one database's alone."""
-    found = tuple(spans(merged, stages))
+def _by_database(parts: Mapping[str, Result | None]) -> dict[str, Any]:
+    """What is one database's alone."""
     return {
-        "window": {**whole(found).as_dict(), "stages": [span.as_dict() for span in found]},
-        "by_database": {
-            label: {
-                "verdict": str(part.verdict), "basis": part.basis and str(part.basis),
-                "rehearsed_on": part.rehearsed_on, **part.extra,
-            }
-            for label, part in parts.items() if part is not None
-        },
+        label: {
+            "verdict": str(part.verdict), "basis": part.basis and str(part.basis), "rehearsed_on": part.rehearsed_on,
+            **part.extra,
+        }
+        for label, part in parts.items() if part is not None
     }  # fmt: skip

@@ -7,7 +7,7 @@ that times are not those of a crowded machine. On a cluster all run at once: no 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import CancelledError, as_completed
+from concurrent.futures import as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -17,7 +17,7 @@ from dbaudit.comparison.policy import Policy
 from dbaudit.dryrun.inspection import inspect_one
 from dbaudit.dryrun.scratch import scratch
 from dbaudit.errors import DbauditError, UsageError
-from dbaudit.plan.cluster import Cluster
+from dbaudit.plan.cluster import Cluster, is_lost
 from dbaudit.plan.crew import Crew
 from dbaudit.plan.envelope import thaw
 from dbaudit.plan.file import Member, Plan
@@ -126,8 +126,11 @@ def _finished(workers: Cluster | Crew, jobs: Sequence[Job]) -> Iterator[Report]:
             yield future.result()
         except DbauditError as error:
             yield Report(labels[future], "this machine", what=error.what, hint=error.hint)
-        except CancelledError:
-            yield Report(labels[future], "the cluster", what="its scheduler dropped it", hint="is the cluster alive?")
+        except Exception as error:
+            if not is_lost(error):
+                raise
+            what = f"the cluster gave it up: {type(error).__name__}: {error}".rstrip(": ")
+            yield Report(labels[future], "the cluster", what=what, hint="look at the workers: memory, disk, their log")
 
 
 def _outcome(report: Report) -> Outcome:

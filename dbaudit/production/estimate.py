@@ -77,13 +77,20 @@ def estimate(
     ratio = _ratio(production.calibration, here, dump)
     if isinstance(ratio, str):
         return replace(result, skipped=(*result.skipped, Skipped(CHECK, ratio)))
-    steps, skipped = [], []
+    steps: list[StepResult] = []
+    reasons: dict[str, list[StepResult]] = {}
     for step in result.steps:
         found = _range(step, rows, production, ratio)
         if isinstance(found, str):
-            skipped.append(Skipped(CHECK, f"{step.step}: {found}"))
+            reasons.setdefault(found, []).append(step)
         steps.append(step if isinstance(found, str) else replace(step, production=found))
+    skipped = (Skipped(CHECK, f"{_named(same)}: {reason}") for reason, same in reasons.items())
     return replace(result, steps=tuple(steps), skipped=(*result.skipped, *skipped))
+
+
+def _named(steps: Sequence[StepResult]) -> str:
+    """The first of steps that share a reason, and how many more do."""
+    return f"{steps[0].step}" + (f" and {len(steps) - 1} more" if len(steps) > 1 else "")
 
 
 def _ratio(found: Calibration | None, here: Conditions, dump: ServerVersion | None) -> Ratio | str:

@@ -130,6 +130,26 @@ def test_budgets_and_waivers_of_dbaudit_toml(dbaudit: Dbaudit, tmp_path: Path) -
     assert "Waived until 2999-12-31 by ann: billing" in text
 
 
+def test_budgets_of_rows_and_growth(dbaudit: Dbaudit, tmp_path: Path) -> None:
+    folder = tmp_path / "steps"
+    folder.mkdir()
+    more = "CREATE TABLE more (id INT AUTO_INCREMENT PRIMARY KEY, text VARCHAR(200));\n"
+    more += "INSERT INTO more (text) VALUES ('');"
+    double = "INSERT INTO more (text) SELECT REPEAT('x', 200) FROM more;\n"
+    (folder / "010_grows.sql").write_text(f"{more}\n{double * 14}")
+    (folder / "011_rests.sql").write_text("DO 1;")
+    (tmp_path / "dbaudit.toml").write_text(
+        '[[budget]]\nstep = "*:1[01]"\nrows = 10_000\ngrowth = "1 MB"\n[[budget]]\nstep = "*:1[01]"\ngrowth = "5 %"\n'
+    )
+    report = dbaudit("dry-run", CINDER, "--to", "havana", "--runner", f"sql:{folder}", "--format", "json").json
+    over = {each["check"]: each for each in report["findings"] if each["check"].startswith("budget.")}
+    assert {each["step"] for each in over.values()} == {"cinder:10"}
+    assert set(over) == {"budget.rows", "budget.growth", "budget.growth-share"}
+    assert 2**14 <= over["budget.rows"]["facts"]["measured"] < 2**14 + 100  # the bookkeeping of the steps too
+    assert over["budget.growth"]["facts"]["measured"] > 10**6
+    assert report["window"]["reason"] == "step cinder:12 was not run"
+
+
 def test_a_failure_that_nobody_predicted_is_a_finding(dbaudit: Dbaudit, tmp_path: Path) -> None:
     folder = tmp_path / "steps"
     folder.mkdir()
