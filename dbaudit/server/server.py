@@ -57,7 +57,8 @@ class Endpoint:
 
     def connect(self, account: Account, database: str | None = None) -> Connection:
         """A connection in autocommit mode, utf8mb4; raises pymysql's errors."""
-        where: dict[str, Any] = {"unix_socket": str(self.socket)} if self.socket else {}
+        # A socket needs no TLS, and reading the machine's certificates takes PyMySQL 20 ms.
+        where: dict[str, Any] = {"unix_socket": str(self.socket), "ssl_disabled": True} if self.socket else {}
         if self.address and not self.socket:
             where = {"host": self.address[0], "port": self.address[1]}
         return pymysql.connect(
@@ -67,8 +68,7 @@ class Endpoint:
             autocommit=True,
             charset="utf8mb4",
             connect_timeout=CONNECT_TIMEOUT,
-            **where,
-            **self.options,
+            **{**where, **self.options},
         )
 
 
