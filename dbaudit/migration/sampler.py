@@ -10,6 +10,7 @@ import contextlib
 import os
 import re
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,8 +21,10 @@ from dbaudit.server.server import Account, Server
 if TYPE_CHECKING:
     from dbaudit.server.server import Connection
 
-# Seconds between two looks at files, and between two at locks.
+# Seconds between two looks at files, and between two at locks, as a step begins; later a share of the time that it
+# has run, so that looking never takes more than a little of a long one.
 FILES_EVERY, LOCKS_EVERY = 0.05, 0.2
+_SHARE, _LONGEST = 0.1, 2.0
 _TEMPORARY = re.compile(r"/#sql|/ibtmp|#innodb_temp/| \(deleted\)$|/tmp/")
 _VALUE = re.compile(r"'(?:[^'\\]|\\.|'')*(?:'|$)|\"(?:[^\"\\]|\\.)*(?:\"|$)")
 _LOCKS = {
@@ -39,6 +42,7 @@ class Sampler:
         self._process, self._locks = process, locks
         self._seen: dict[tuple[int, int], Counter[str]] = {}
         self._end = threading.Event()
+        self._begun = time.monotonic()
         self._threads: list[threading.Thread] = []
         self._first = self._files()
         self._peak = self._first
@@ -73,12 +77,15 @@ class Sampler:
         for thread in self._threads:
             thread.join()
 
+    def _pause(self, least: float) -> float:
+        return min(max(least, _SHARE * (time.monotonic() - self._begun)), _LONGEST)
+
     def _watch_files(self) -> None:
         while self._first is not None:
             now = self._files()
             if now is not None and self._peak is not None:
                 self._peak = max(self._peak, now)
-            if self._end.wait(FILES_EVERY):
+            if self._end.wait(self._pause(FILES_EVERY)):
                 return
 
     def _files(self) -> int | None:
@@ -94,7 +101,7 @@ class Sampler:
         if self._end.wait(LOCKS_EVERY):
             return
         with contextlib.suppress(Exception), contextlib.closing(self._server.admin()) as connection:
-            while not self._end.wait(LOCKS_EVERY):
+            while not self._end.wait(self._pause(LOCKS_EVERY)):
                 self._look(connection)
 
     def _look(self, connection: Connection) -> None:
