@@ -54,10 +54,14 @@ class Key:
         """
         if last is None:
             return []
+        if len(last) == 1:
+            return [self._beyond(table, 0, last[0], 1)]
         return [self._first(table, last, 1), or_(*self._steps(table, last, 1))]
 
     def up_to(self, table: TableClause, bound: Values) -> list[ColumnElement[bool]]:
         """Conditions for the rows up to a key, itself included."""
+        if len(bound) == 1:
+            return [self._first(table, bound, -1)]
         return [self._first(table, bound, -1), or_(*self._steps(table, bound, -1), among(self.of(table), [bound]))]
 
     def stretch(self, table: TableClause, last: Values | None, rows: int) -> Select[Any]:
@@ -76,7 +80,10 @@ class Key:
 
     def _first(self, table: TableClause, key: Values, way: int) -> ColumnElement[bool]:
         column = table.c[self.columns[0]]
-        return or_(self._beyond(table, 0, key[0], way), column == key[0])
+        if self.columns[0] in self.members:
+            return or_(self._beyond(table, 0, key[0], way), column == key[0])
+        first: ColumnElement[bool] = column >= key[0] if way > 0 else column <= key[0]
+        return first
 
     def _beyond(self, table: TableClause, at: int, value: Any, way: int) -> ColumnElement[bool]:
         column, members = table.c[self.columns[at]], self.members.get(self.columns[at])

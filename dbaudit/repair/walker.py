@@ -69,7 +69,7 @@ class Walker:
             keys = tuple(map(tuple, self._asked(self.chunker.candidates(self.last, bound[0], limit))))
             self.reading.took(self.reading.rows, time.monotonic() - began)
             self.last = keys[-1] if len(keys) >= limit else bound[0]
-            yield Found(keys, self.last)
+            yield Found(tuple(dict.fromkeys(keys)), self.last)  # a join may give a row twice
 
     def _asked(self, statement: tuple[str, dict[str, Any]]) -> list[tuple[Any, ...]]:
         check_plan(self.ask, statement, self.chunker)

@@ -1,0 +1,98 @@
+"""The kill matrix: whatever happens behind any statement of a chunk, running it again comes to the undisturbed end.
+
+And the sum of the journal is the number of rows changed.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from dbaudit.repair import run as runs
+from dbaudit.repair.apply import apply
+from dbaudit.repair.limits import Limits
+from dbaudit.repair.plan import make_plan
+from dbaudit.repair.retract import undo
+from dbaudit.repair.target import Target
+from dbaudit.repair.throttle import Throttle
+from tests.repair.saboteur import COMMITS, KINDS
+from tests.repair.works import WORKS, Execute, make_things
+
+ROOT = Path(__file__).resolve().parents[2]
+Contents = Callable[[], list[str]]
+QUICK = Limits(looks_apart=0.0)
+NOT_IN = {"guard": ["fill"], "child-image": ["fill"]}  # kinds that a work has no statement of
+CASES = [(work, kind) for work in WORKS for kind in (*KINDS, *COMMITS) if work not in NOT_IN.get(kind, [])]
+
+
+def sabotaged(target: Target, work: str, kind: str, what: str, time: int = 2) -> subprocess.CompletedProcess[str]:
+    url = target.url.render_as_string(hide_password=False)
+    words = [url, target.journal.schema, work, kind, str(time), what]
+    return subprocess.run(
+        [sys.executable, "-m", "tests.repair.saboteur", *words], cwd=ROOT, capture_output=True, text=True, timeout=120,
+        check=False, env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+
+
+def journaled(target: Target) -> tuple[int, int, str]:
+    """Rows of the last run by its chunks, by its own sum, and its state."""
+    with target.session() as connection, connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT r.run, r.changed, r.state, COALESCE(SUM(c.changed), 0) FROM {target.journal.table('run')} r "
+            f"LEFT JOIN {target.journal.table('chunk')} c ON c.run = r.run GROUP BY r.run ORDER BY r.run DESC LIMIT 1"
+        )
+        _, changed, state, chunks = cursor.fetchone() or ()
+    return int(chunks), int(changed), str(state)
+
+
+def planned(target: Target, work: str) -> int:
+    with target.session() as connection:
+        return make_plan(WORKS[work], target, connection).rows
+
+
+@pytest.fixture
+def undisturbed(target: Target, execute: Execute, contents: Contents) -> dict[str, list[str]]:
+    """What the tables are in the end, by work; the tables are as they began."""
+    make_things(execute)
+    before, ends = contents(), {"": contents()}
+    for name, work in WORKS.items():
+        done = apply(work, target, Throttle(), QUICK)
+        ends[name] = contents()
+        undo(target, str(done.run), Throttle())
+        assert contents() == before
+    return ends
+
+
+@pytest.mark.parametrize("what", ["kill", "drop"])
+@pytest.mark.parametrize("work", list(WORKS))
+def test_any_statement(
+    work: str, what: str, target: Target, contents: Contents, undisturbed: dict[str, list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(runs, "MOST_ROWS", 60)
+    rows = planned(target, work)
+    for kind in [kind for each, kind in CASES if each == work]:
+        ended = sabotaged(target, work, kind, what)
+        if what == "kill":
+            assert ended.returncode == -signal.SIGKILL, (kind, ended)
+            done = apply(WORKS[work], target, Throttle(), QUICK)
+            assert done.resumed or kind in ("stretch", "candidates", "lock", "guard"), kind
+        else:
+            assert ended.returncode == 0, (kind, ended.stderr)
+        assert contents() == undisturbed[work], kind
+        assert journaled(target) == (rows, rows, "done"), kind
+        undone = undo(target, last_run(target), Throttle())
+        assert (undone.restored, undone.kept_units) == (rows, 0), kind
+        assert contents() == undisturbed[""], kind
+
+
+def last_run(target: Target) -> str:
+    with target.session() as connection, connection.cursor() as cursor:
+        cursor.execute(f"SELECT MAX(run) FROM {target.journal.table('run')}")
+        return str((cursor.fetchone() or ("",))[0])
