@@ -128,9 +128,7 @@ def _key(table: Table, index: Index, columns: tuple[str, ...]) -> Key:
         column = table.column(each)
         kind = column.type if column else "unknown"
         if kind.split("(")[0].split()[0] in (*_NO_ORDER, "unknown"):
-            raise DbauditError(
-                f"`{table.name}` cannot be walked: `{each}` of its key is {kind}, which has no one order"
-            )
+            raise DbauditError(f"`{table.name}` cannot be walked: `{each}` of its key is {kind}, which has no order")
         if kind.startswith("enum("):
             members[each] = ("", *(unquote(found) for found in re.findall(STRING, kind)))
     return Key(table.name, columns, index.name, members)

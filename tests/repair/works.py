@@ -40,7 +40,7 @@ FILL = Work("test.fill", (Part("fill", "thing", blank, Update(lambda t: {"words"
 WORKS = {"drop": DROP, "fill": FILL}
 
 
-def make_things(execute: Execute, rows: int = 600) -> None:
+def make_things(execute: Execute, rows: int = 800) -> None:
     """Things of which every second has no owner and every third no words; each has parts, some have tags."""
     execute(*THINGS)
     execute("INSERT INTO owner VALUES " + ", ".join(f"({n}, 'o{n}')" for n in range(1, 6)))

@@ -1,0 +1,139 @@
+"""Walks along any key: several columns, character, binary, case-insensitive, enumerations, ties; and their plans."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from dbaudit.change import Delete, Update
+from dbaudit.check import Tables
+from dbaudit.errors import DbauditError
+from dbaudit.repair import run as runs
+from dbaudit.repair.apply import apply
+from dbaudit.repair.chunk import Bounds, Chunker
+from dbaudit.repair.closure import closure_of
+from dbaudit.repair.limits import Limits
+from dbaudit.repair.pace import Pace
+from dbaudit.repair.plan import make_plan
+from dbaudit.repair.retract import undo
+from dbaudit.repair.target import Target
+from dbaudit.repair.throttle import Throttle
+from dbaudit.repair.walk import along, text_of
+from dbaudit.repair.walker import Walker, check_plan
+from dbaudit.repair.work import Part, Work
+from dbaudit.schema.read import read_live
+
+Execute = Callable[..., list[tuple[Any, ...]]]
+ROWS = 137
+# A key's columns, and the values of row n as SQL; whatever n, no two rows are the same.
+KEYS = {
+    "integer": ("a INT NOT NULL", "a", "n - 60"),
+    "unsigned": ("a BIGINT UNSIGNED NOT NULL", "a", "18446744073709551615 - n"),
+    "two": ("a INT NOT NULL, b INT NOT NULL", "a, b", "n % 7, n"),
+    "mixed": ("a VARCHAR(20) NOT NULL, b INT NOT NULL, c CHAR(3) NOT NULL", "a, b, c", "CONCAT('x', n % 3), n % 11, n"),
+    "text": ("a VARCHAR(64) CHARACTER SET utf8 NOT NULL", "a", "CONCAT('тест-%', CHAR(97 + n % 26), n)"),
+    "case-insensitive": (
+        "a VARCHAR(20) CHARACTER SET utf8 COLLATE utf8_general_ci NOT NULL", "a", "CONCAT(IF(n % 2, 'Ab', 'aB'), n)",
+    ),
+    "latin1": ("a VARCHAR(20) CHARACTER SET latin1 NOT NULL", "a", "CONCAT(_latin1 x'e9', n)"),
+    "binary": ("a VARBINARY(20) NOT NULL", "a", "UNHEX(CONCAT('00FF27', LPAD(HEX(n), 4, '0')))"),
+    "enumeration": (
+        "a ENUM('zeta', 'alpha', 'it''s') NOT NULL, b INT NOT NULL", "a, b",
+        "ELT(1 + n % 3, 'zeta', 'alpha', 'it''s'), n",
+    ),
+    "decimal": ("a DECIMAL(20, 6) NOT NULL", "a", "n / 64"),
+    "time": ("a DATETIME(6) NOT NULL", "a", "'2013-01-01 00:00:00.123456' + INTERVAL n MINUTE"),
+}  # fmt: skip
+
+
+def marked(t: Tables) -> Any:
+    return select(t.keyed).where(t.keyed.c.mark == 1)
+
+
+DROP = Work("keys.drop", (Part("drop", "keyed", marked, Delete(absence=False)),))
+MARK = Work("keys.mark", (Part("mark", "keyed", marked, Update(lambda t: {"mark": 2})),))
+
+
+def make(execute: Execute, definition: str, key: str, values: str) -> None:
+    columns = f"{definition}, mark INT, words VARCHAR(20)"
+    execute(
+        f"CREATE TABLE keyed ({columns}, PRIMARY KEY ({key})) ENGINE=InnoDB DEFAULT CHARSET=utf8",
+        "SET sql_mode = ''",
+        *(f"INSERT INTO keyed SELECT {values}, n % 2, 'w' FROM (SELECT {n} AS n) one" for n in range(ROWS)),
+    )
+
+
+@pytest.mark.parametrize("kind", list(KEYS))
+def test_every_row_is_met_once(
+    kind: str, target: Target, execute: Execute, contents: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "MOST_ROWS", 10)
+    monkeypatch.setattr("dbaudit.repair.walker.STRETCH_FIRST", 13)
+    monkeypatch.setattr("dbaudit.repair.walker.STRETCH_LEAST", 7)
+    monkeypatch.setattr("dbaudit.repair.walker.STRETCH_MOST", 23)
+    make(execute, *KEYS[kind])
+    before = contents()
+    for work in (MARK, DROP):
+        done = apply(work, target, Throttle(), Limits())
+        assert (done.rows, done.chunks > 5) == (ROWS // 2, True)
+        assert execute("SELECT COUNT(*) FROM keyed WHERE mark = 1") == [(0,)]
+        assert undo(target, str(done.run), Throttle()).restored == ROWS // 2
+        assert contents() == before
+
+
+def chunker(target: Target, execute: Execute) -> Chunker:
+    with target.session() as connection:
+        schema = read_live(connection, target.database)
+        closure = closure_of(DROP.parts[0], schema, connection, target)
+    return Chunker(DROP.parts[0], closure, target.journal, Tables(schema), Bounds())
+
+
+def test_ties_of_an_index_that_is_not_unique_do_not_stop_the_walk(target: Target, execute: Execute) -> None:
+    make(execute, *KEYS["text"])
+    execute("ALTER TABLE keyed ADD KEY by_words (words)")
+    found = chunker(target, execute)
+    found.key = along(found.closure.root.table, "by_words")
+    assert found.key.columns == ("words", "a")
+    with target.session() as connection:
+
+        def ask(statement: tuple[str, dict[str, Any]]) -> list[tuple[Any, ...]]:
+            with connection.cursor() as cursor:
+                cursor.execute(*statement)
+                return list(cursor.fetchall())
+
+        walker = Walker(found, ask, Pace(most=5, least=5), 0.2)
+        walker.reading = Pace(most=7, least=7)
+        met = [key for each in walker._stretches() for key in each.keys]
+    assert len(met) == len(set(met)) == ROWS // 2
+
+
+def test_a_statement_that_would_read_the_whole_table_is_refused(target: Target, execute: Execute) -> None:
+    make(execute, *KEYS["text"])
+    found = chunker(target, execute)
+    with target.session() as connection, connection.cursor() as cursor:
+
+        def ask(statement: tuple[str, dict[str, Any]]) -> list[tuple[Any, ...]]:
+            cursor.execute(*statement)
+            return list(cursor.fetchall())
+
+        for good in (found.stretch(("тест-%a26",), 10), found.candidates(None, ("zzz",), 5), found.locking([("a",)])):
+            check_plan(ask, good, found)
+        with pytest.raises(DbauditError, match="read the whole of `keyed`"):
+            check_plan(ask, text_of(select(found.table.c.a).where(found.table.c.words > "a")), found)
+
+
+@pytest.mark.parametrize(
+    ("definition", "reason"),
+    [
+        ("a INT", "no primary key"),
+        ("a FLOAT NOT NULL PRIMARY KEY", "has no order"),
+        ("a VARCHAR(100) NOT NULL, PRIMARY KEY (a(10))", "a part of a column"),
+    ],
+)
+def test_what_cannot_be_walked_is_refused(definition: str, reason: str, target: Target, execute: Execute) -> None:
+    execute(f"CREATE TABLE keyed (mark INT, {definition}) ENGINE=InnoDB")
+    with target.session() as connection, pytest.raises(DbauditError, match=reason):
+        make_plan(DROP, target, connection)
