@@ -123,7 +123,10 @@ class SqlRunner(Runner):
         connection = self._target.server.connect(self._target.account, self._target.database)
         try:
             with connection.cursor() as cursor:
-                cursor.execute(f"SET SESSION max_error_count = {_WARNINGS}")
+                with contextlib.suppress(
+                    pymysql.OperationalError
+                ):  # MySQL 9 lets only an administrator keep more texts
+                    cursor.execute(f"SET SESSION max_error_count = {_WARNINGS}")
                 if self._mode is not None:
                     cursor.execute("SET SESSION sql_mode = %s", (self._mode,))
             for line, statement in _statements(path):
