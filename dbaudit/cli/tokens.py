@@ -49,7 +49,14 @@ Archive = Annotated[
         "--archive", metavar="FILE", help="Write the rows here before they go: JSON lines, or SQL if it is .sql; .gz."
     ),
 ]
+Journal = Annotated[
+    bool,
+    typer.Option("--journal", help="Keep every row in the journal, for `dbaudit undo`: slower, takes room."),
+]
 Optimize = Annotated[bool, typer.Option("--optimize", help="Afterwards OPTIMIZE TABLE, which builds it anew.")]
+Rebuild = Annotated[
+    bool, typer.Option("--rebuild", help="Keystone stopped: copy the living tokens to a new table and swap the two.")
+]
 Metrics = Annotated[
     Path | None, typer.Option("--metrics", metavar="FILE", help="Leave a Prometheus textfile behind, written at once.")
 ]
@@ -71,7 +78,9 @@ def flush(
     gentle: Gentle = False,
     rate: Rate = None,
     archive: Archive = None,
+    journal: Journal = False,
     optimize: Optimize = False,
+    rebuild: Rebuild = False,
     metrics: Metrics = None,
     replica: writing.Replica = None,
     ignore_replicas: writing.IgnoreReplicas = False,
@@ -97,8 +106,11 @@ def flush(
     from dbaudit.repair.brakes import throttle_of
     from dbaudit.report import flush as report
     from dbaudit.report.write import destinations, write
+    from dbaudit.tokens.journaled import work_of
     from dbaudit.tokens.opened import open_flush
     from dbaudit.tokens.outcome import plan
+    from dbaudit.tokens.renewal import plan_rebuild
+    from dbaudit.tokens.renewal import rebuild as renew
     from dbaudit.tokens.run import Run, carry_out
 
     where, profile = destinations(format or [], output), _profile(fast=fast, gentle=gentle)
@@ -109,15 +121,33 @@ def flush(
         window, max_wait, defaults_file, ask_password,
     )  # fmt: skip
     opened = open_flush(_wish(url, database, login, before, only, config, settings, journal_schema))
+    if journal:
+        _refuse("journal", fast=fast, rate=rate, archive=archive, optimize=optimize, rebuild=rebuild, metrics=metrics)
+        work, limits = work_of(opened), writing.limits(None, 0.2)
+        result = writing.do("tokens flush", work, opened.target, limits, held, apply=apply, quiet=quiet)
+        write(result, where, width=places.width(), colour=places.colour())
+        return result.exit
+    if rebuild:
+        _refuse("rebuild", fast=fast, rate=rate, archive=archive, optimize=optimize)
     if not apply:
-        result = plan(opened)
+        result = plan_rebuild(opened) if rebuild else plan(opened)
     else:
         with writing.at_work(quiet=quiet or not places.terminal()) as (stop, watch):
             throttle = throttle_of(held, opened.target, stop, watch)
-            result = carry_out(opened, Run(throttle, rate, archive, optimize, metrics, watch), profile)
-    if not apply or format or output or result.skipped or places.terminal():
+            run = Run(throttle, rate, archive, optimize, metrics, watch)
+            result = renew(opened, run) if rebuild else carry_out(opened, run, profile)
+    if not apply or rebuild or format or output or result.skipped or places.terminal():
         write(result, where, width=places.width(), colour=places.colour(), form=report.render)
     return result.exit
+
+
+def _refuse(option: str, **others: object) -> None:
+    """Ways of their own, which have none of these."""
+    from dbaudit.errors import UsageError
+
+    for name, value in others.items():
+        if value:
+            raise UsageError(f"--{option} and --{name} exclude each other", "leave one of them out")
 
 
 def _profile(*, fast: bool, gentle: bool) -> Profile:

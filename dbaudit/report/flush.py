@@ -19,11 +19,10 @@ def _lines(result: Result, flush: Mapping[str, Any]) -> Iterator[str]:
     (database,) = result.databases
     release = f", keystone {database.release}" if database.release else ""
     yield f"{database.operand}{release}, server {database.server}"
-    if not flush["applied"]:
-        yield f"PLAN  nothing was changed; --apply deletes. UNDO IS IMPOSSIBLE: {flush['undo']}"
-    else:
-        yield f"DONE  {plural(flush['deleted'], 'row')} deleted ({flush['profile']}; journal=none, no undo)"
+    yield _headline(flush)
     yield f"cutoff {flush['cutoff']}: {flush['cutoff_is']}"
+    if "rebuild" in flush:
+        yield from _rebuild(flush["rebuild"], applied=flush["applied"])
     for table in flush["tables"]:
         yield from _deed(table) if flush["applied"] else _plan(table)
     if flush.get("mended"):
@@ -35,6 +34,14 @@ def _lines(result: Result, flush: Mapping[str, Any]) -> Iterator[str]:
     for skip in result.skipped:
         yield f"SKIPPED  {skip.check}: {skip.reason}"
     yield from result.notes
+
+
+def _headline(flush: Mapping[str, Any]) -> str:
+    if not flush["applied"]:
+        return f"PLAN  nothing was changed; --apply deletes. UNDO IS IMPOSSIBLE: {flush['undo']}"
+    if "rebuild" in flush:
+        return "DONE  the old table is still there"
+    return f"DONE  {plural(flush['deleted'], 'row')} deleted ({flush['profile']}; journal=none, no undo)"
 
 
 def _plan(table: Mapping[str, Any]) -> Iterator[str]:
@@ -66,3 +73,23 @@ def _deed(table: Mapping[str, Any]) -> Iterator[str]:
     )
     if table["never_expires"]:
         yield f"  {plural(table['never_expires'], 'row')} without an expiry left alone"
+
+
+def _rebuild(told: Mapping[str, Any], *, applied: bool) -> Iterator[str]:
+    yield f"to take the swap back: {told['reverse']}"
+    if not applied:
+        yield f"REBUILD, keystone stopped: living rows go to a new table; the old one stays as {told['old_table']}"
+        return
+    checked = told["verified"]
+    yield (
+        f"rebuilt in {told['seconds']:.1f} s: {plural(told['copied'], 'row')} copied, "
+        f"{plural(told['replayed'], 'row')} replayed in {plural(told['passes'], 'pass', 'passes')}, "
+        f"the swap took {told['locked']:.3f} s"
+    )
+    yield (
+        f"verified by key: {plural(checked['rows'], 'living row')}, {checked['missing']} missing, "
+        f"{checked['differing']} differ, {checked['newer']} only in the new table"
+    )
+    yield f"the old table is {told['old_table']}; drop it when you are sure: DROP TABLE `{told['old_table']}`"
+    if told["others"]:
+        yield f"WARNING: {plural(told['others'], 'other connection')} on this database: is keystone stopped?"

@@ -24,6 +24,7 @@ class Child:
     parent: tuple[str, ...]
     why: str
     stored: tuple[str, ...] = ()  # columns that hold values of their own: generated ones left out
+    cascades: bool = True  # by a foreign key; else nothing but keystone ties them
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +189,7 @@ def _trust(table: Table, schema: Schema, cutoff: Cutoff, _: Retention) -> Family
     roles = schema.tables.get("trust_role")
     if roles is not None and not any(each.table == roles.name for each in table_children(base)):
         why = "no foreign key; keystone-manage trust_flush leaves them behind"
-        child = Child(roles.name, ("trust_id",), ("id",), why, _stored(roles))
+        child = Child(roles.name, ("trust_id",), ("id",), why, _stored(roles), cascades=False)
         base["children"] = (*table_children(base), child)
     return Family(
         **base,  # type: ignore[arg-type]
