@@ -100,6 +100,33 @@ def reconcile(
     return result.exit
 
 
+@app.command("migrate")
+def migrate(
+    top: Top,
+    cells: Cells,
+    apply: Apply = False,
+    journal_schema: JournalSchema = "dbaudit",
+    database: operands.Database = None,
+    jobs: Jobs = None,
+    defaults_file: operands.DefaultsFile = None,
+    ask_password: operands.AskPassword = False,
+    format: options.Format = None,
+    output: options.Output = None,
+    quiet: options.Quiet = False,
+) -> int:
+    """Write Kilo's JSON of every flavor that can be proven. Shows what would be written; writes with --apply."""
+    from dbaudit.cli import places
+    from dbaudit.flavors.migrate import migrate as work
+    from dbaudit.flavors.reconcile import Order
+    from dbaudit.report.write import destinations, write
+
+    where = destinations(format or [], output)
+    with looking((top, *cells), database, jobs, None, defaults_file, ask_password, quiet) as (sides, look):
+        result = work(sides, look, Order(journal=journal_schema), apply=apply)
+    write(result, where, width=places.width(), colour=places.colour())
+    return result.exit
+
+
 @contextmanager
 def looking(
     wanted: tuple[str, ...], database: list[str] | None, jobs: int | None, again: float | None,

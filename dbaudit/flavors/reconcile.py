@@ -123,9 +123,11 @@ def apply(sides: Sequence[Side], looking: Looking, order: Order) -> Result:
 
 def _prepare(side: Side, one: Planned, order: Order, stack: ExitStack) -> Prepared:
     assert isinstance(side.data, LiveData)
-    prepared = Prepared(open_target(side.data.url, order.journal), WORK, one.edits)
+    parameters = {"authority": order.authority, "delete_extra": order.delete_extra}
+    prepared = Prepared(open_target(side.data.url, order.journal), WORK, one.edits.tables, parameters)
     stack.callback(prepared.close)
-    prepared.write()
+    prepared.begin(len(one.edits))
+    prepared.write(one.edits)
     return prepared
 
 
@@ -185,8 +187,7 @@ def _plan(one: Seen, authority: Seen, taken: frozenset[int], order: Order) -> Pl
             moved = True
         if (why := pointers.unproven(carrier, one.definitions, found.final, found.ids)) is not None:
             unproven[carrier.uuid] = why
-    parameters = {"authority": authority.label, "delete_extra": order.delete_extra}
-    edits = Edits(tuple(changes), tuple(found.inserts), _THROUGH, parameters)
+    edits = Edits(tuple(changes), tuple(found.inserts), _THROUGH)
     refusals = tuple(_refusals(one, bool(found.ids) or moved)) if len(edits) else ()
     return Planned(one.label, edits, dict(found.ids), tuple(found.left), unproven, refusals)
 

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 UNIT = bytes(16)  # the one unit of a run
 AT_ONCE = 1_000  # ids in one statement
 REPLACED = "replaced"  # in a run's details: its undo takes rows out and puts them back, since keys are swapped
+OWN_ID = "\0id"  # as a new value: the row's own id, which is how soft deletes are spelled
 Value = str | None
 
 
@@ -68,7 +69,6 @@ class Edits:
     edits: tuple[Edit, ...] = ()
     inserts: tuple[Insert, ...] = ()
     through: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    parameters: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def tables(self) -> tuple[str, ...]:
@@ -80,48 +80,63 @@ class Edits:
 
 
 class Prepared:
-    """The edits of one database, written and not committed, under its lease. Close it in any case."""
+    """Edits of one database, written chunk by chunk under its lease. Close it in any case."""
 
-    def __init__(self, target: Target, work: str, edits: Edits) -> None:
-        self.target, self.work, self.edits = target, work, edits
-        self.run, self._seq, self._committed = 0, 1, False
+    def __init__(self, target: Target, work: str, tables: Sequence[str], parameters: Mapping[str, Any]) -> None:
+        self.target, self.work, self.tables, self.parameters = target, work, tables, parameters
+        self.run, self._seq, self._kept = 0, 0, False
         self._lease: Lease | None = None
         self._images: dict[str, Images] = {}
-        self._new: dict[str, list[int]] = defaultdict(list)
         init_journal(target)
         self.connection: Connection = target.connect()
 
-    def write(self) -> None:
-        """Take the lease, begin a run, and do everything but the commit. Raises Changed, BusyError, DbauditError."""
+    def begin(self, planned: int) -> None:
+        """Take the lease and begin a run of so many changes. Raises BusyError, DbauditError."""
         refuse_if_unsafe(self.connection, self.target)
         self.connection.commit()
         schema = read_live(self.connection, self.target.database)
-        self._images = {name: self._image(schema, name) for name in self.edits.tables}
+        self._images = {name: self._image(schema, name) for name in self.tables}
         self._lease = Lease.take(self.connection, self.target.journal, self.target.database, self.work)
-        self._begin(schema)
+        details = {
+            "dbaudit": __version__, "server": str(self.target.identity), REPLACED: True,
+            "versions": records.versions(self.connection, schema), "parameters": dict(self.parameters),
+        }  # fmt: skip
+        with self.connection.cursor() as cursor:
+            self.run = records.begin(cursor, self.target, self.work, "", planned, details, undoable=True)
+        self.connection.commit()
+        make_images(self.connection, self.target, self.run, list(self._images.values()))
+
+    def write(self, edits: Edits) -> None:
+        """Do everything of a chunk but the commit. Raises Changed, DbauditError."""
+        assert self._lease is not None
+        self._seq += 1
         try:
             with self.connection.cursor() as cursor:
                 cursor.execute("SET SESSION foreign_key_checks = 0")  # parents and children move in turn
-                self._write(cursor)
+                self._write(cursor, edits)
                 self._lease.renew(cursor, self.run)
         except pymysql.MySQLError as error:
             raise self.target.failure(error) from error
 
+    def keep(self) -> None:
+        """Commit a chunk; the run goes on."""
+        self.connection.commit()
+        self._kept = True
+
     def commit(self) -> int:
-        """Commit; gives the number of the run."""
+        """Commit, and end the run; gives its number."""
         assert self._lease is not None
         with self.connection.cursor() as cursor:
             self._lease.renew(cursor, self.run)
             records.set_state(cursor, self.target, self.run, records.DONE)
-        self.connection.commit()
-        self._committed = True
+        self.keep()
         return self.run
 
     def close(self) -> None:
         """Take back what is not committed, and give the lease back."""
         with contextlib.suppress(pymysql.MySQLError, OSError):
             self.connection.rollback()
-            if self.run and not self._committed:
+            if self.run and not self._kept:
                 with self.connection.cursor() as cursor:
                     for table in ("image", "run"):
                         cursor.execute(f"DELETE FROM {self.target.journal.table(table)} WHERE run = %s", (self.run,))
@@ -142,37 +157,24 @@ class Prepared:
             raise DbauditError(f"`{name}` of {self.target.shown} has not the primary key `id`")
         return Images(self.target.journal, found)
 
-    def _begin(self, schema: Schema) -> None:
-        details = {
-            "dbaudit": __version__, "server": str(self.target.identity), REPLACED: True,
-            "versions": records.versions(self.connection, schema), "parameters": dict(self.edits.parameters),
-        }  # fmt: skip
-        with self.connection.cursor() as cursor:
-            self.run = records.begin(
-                cursor, self.target, self.work, "", len(self.edits), details, undoable=True
-            )  # fmt: skip
-        self.connection.commit()
-        make_images(self.connection, self.target, self.run, list(self._images.values()))
-
-    def _write(self, cursor: Any) -> None:
-        ids = defaultdict(list)
-        for edit in self.edits.edits:
+    def _write(self, cursor: Any, edits: Edits) -> None:
+        ids, new = defaultdict(list), defaultdict(list)
+        for edit in edits.edits:
             ids[edit.table].append(edit.id)
-            self._new[edit.table].append(int(edit.values.get("id") or edit.id))
+            new[edit.table].append(int(edit.values.get("id") or edit.id))
         for table, found in ids.items():
             self._copy(cursor, table, found, BEFORE)
-        self._look(cursor)
-        self._update(cursor)
-        for insert in self.edits.inserts:
+        self._look(cursor, edits)
+        _update(cursor, edits)
+        for insert in edits.inserts:
             names = ", ".join(map(quoted, insert.values))
             marks = ", ".join(["%s"] * len(insert.values))
-            cursor.execute(
-                f"INSERT INTO {quoted(insert.table)} ({names}) VALUES ({marks})", tuple(insert.values.values())
-            )
-            self._new[insert.table].append(int(insert.values.get("id") or cursor.lastrowid))
-        for table, found in self._new.items():
+            values = tuple(insert.values.values())
+            cursor.execute(f"INSERT INTO {quoted(insert.table)} ({names}) VALUES ({marks})", values)
+            new[insert.table].append(int(insert.values.get("id") or cursor.lastrowid))
+        for table, found in new.items():
             self._copy(cursor, table, found, AFTER)
-        records.note_chunk(cursor, self.target, self.run, self._seq, "edits", len(self.edits), ("",))
+        records.note_chunk(cursor, self.target, self.run, self._seq, "edits", len(edits), ("",))
 
     def _copy(self, cursor: Any, table: str, ids: Sequence[int], side: int) -> None:
         images, copied = self._images[table], 0
@@ -187,50 +189,49 @@ class Prepared:
         if copied != len(set(ids)):
             raise Changed(f"{len(set(ids)) - copied} rows of `{table}` are not there any more", "make a new plan")
 
-    def _look(self, cursor: Any) -> None:
+    def _look(self, cursor: Any, edits: Edits) -> None:
         """Whether every row still has the values of the plan."""
         by_columns: dict[tuple[str, tuple[str, ...]], dict[int, Edit]] = defaultdict(dict)
-        for edit in self.edits.edits:
+        for edit in edits.edits:
             by_columns[edit.table, tuple(edit.was)][edit.id] = edit
-        for (table, columns), edits in by_columns.items():
+        for (table, columns), wanted in by_columns.items():
             names = ", ".join(map(quoted, columns))
-            for part in _parts(list(edits)):
+            for part in _parts(list(wanted)):
                 cursor.execute(f"SELECT id, {names} FROM {quoted(table)} WHERE id IN ({_marks(part)})", tuple(part))
                 for id_, *values in cursor.fetchall():
-                    if tuple(values) != tuple(edits[int(id_)].was.values()):
+                    if tuple(values) != tuple(wanted[int(id_)].was.values()):
                         raise Changed(
                             f"row {id_} of `{table}` in {self.target.shown} was changed since the plan was made",
                             "are all services stopped? make a new plan",
                         )
 
-    def _update(self, cursor: Any) -> None:
-        """Every edit; ids first go to the temporary range, so that two can be swapped."""
-        moved: dict[tuple[str, str], list[Edit]] = defaultdict(list)
-        for edit in self.edits.edits:
-            for column in ("id", *self.edits.through.get(edit.table, ())):
-                if column in edit.values:
-                    moved[edit.table, column].append(edit)
-        away: dict[str, set[int]] = defaultdict(set)
-        for (table, column), edits in sorted(moved.items(), key=lambda each: each[0][1] != "id", reverse=True):
-            for part in _parts([edit.id for edit in edits]):
-                name = quoted(column)
-                # `deleted` first: it is compared with the id before that moves.
-                also = "deleted = IF(deleted = id, -id, deleted), " if column == "id" else ""
-                cursor.execute(
-                    f"UPDATE {quoted(table)} SET {also}{name} = -{name} WHERE id IN ({_marks(part)})", tuple(part)
-                )
-                away[table].update(part if column == "id" else ())
-        same: dict[tuple[str, tuple[tuple[str, Value], ...]], list[int]] = defaultdict(list)
-        for edit in self.edits.edits:
-            at = -edit.id if edit.id in away[edit.table] else edit.id
-            same[edit.table, tuple(edit.values.items())].append(at)
-        for (table, values), found in same.items():
-            sets = ", ".join(f"{quoted(column)} = %s" for column, _ in values)
-            for part in _parts(found):
-                cursor.execute(
-                    f"UPDATE {quoted(table)} SET {sets} WHERE id IN ({_marks(part)})",
-                    (*(value for _, value in values), *part),
-                )
+
+def _update(cursor: Any, edits: Edits) -> None:
+    """Every edit; ids first go to the temporary range, so that two can be swapped."""
+    moved: dict[tuple[str, str], list[Edit]] = defaultdict(list)
+    for edit in edits.edits:
+        for column in ("id", *edits.through.get(edit.table, ())):
+            if column in edit.values:
+                moved[edit.table, column].append(edit)
+    away: dict[str, set[int]] = defaultdict(set)
+    for (table, column), there in sorted(moved.items(), key=lambda each: each[0][1] != "id", reverse=True):
+        for part in _parts([edit.id for edit in there]):
+            name = quoted(column)
+            # `deleted` first: it is compared with the id before that moves.
+            also = "deleted = IF(deleted = id, -id, deleted), " if column == "id" else ""
+            cursor.execute(
+                f"UPDATE {quoted(table)} SET {also}{name} = -{name} WHERE id IN ({_marks(part)})", tuple(part)
+            )
+            away[table].update(part if column == "id" else ())
+    same: dict[tuple[str, tuple[tuple[str, Value], ...]], list[int]] = defaultdict(list)
+    for edit in edits.edits:
+        at = -edit.id if edit.id in away[edit.table] else edit.id
+        same[edit.table, tuple(edit.values.items())].append(at)
+    for (table, values), found in same.items():
+        sets = ", ".join(f"{quoted(column)} = {'id' if value == OWN_ID else '%s'}" for column, value in values)
+        given = [value for _, value in values if value != OWN_ID]
+        for part in _parts(found):
+            cursor.execute(f"UPDATE {quoted(table)} SET {sets} WHERE id IN ({_marks(part)})", (*given, *part))
 
 
 def commit_all(prepared: Sequence[Prepared]) -> list[tuple[Target, int]]:

@@ -55,7 +55,7 @@ class Cloud:
 
     def contents(self, name: str) -> list[str]:
         """Every row in hex, and definitions without their counters, which no undo sets back."""
-        return [re.sub(r" AUTO_INCREMENT=\d+", "", line) for line in dump(lambda *each: self.run(name, *each))]
+        return [re.sub(r" AUTO_INCREMENT=\d+", "", line) for line in dump(self.server, name)]
 
 
 # What flavors and instances are; the rest of nova's hundred tables would only cost time.

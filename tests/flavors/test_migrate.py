@@ -1,0 +1,95 @@
+"""`flavors migrate` on real servers: what Kilo writes is what we write, what it cannot is proven, and undo undoes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dbaudit.cells.looking import Looking
+from dbaudit.comparison.operand import Reading, read_operand
+from dbaudit.errors import UsageError
+from dbaudit.flavors.check import check
+from dbaudit.flavors.migrate import migrate
+from dbaudit.flavors.reconcile import Order
+from dbaudit.repair.retract import undo
+from dbaudit.repair.throttle import Throttle
+from dbaudit.server.server import Server
+from tests.flavors.cloud import Cloud, restored
+
+
+@pytest.fixture
+def cloud(server: Server, corpus: Path, schema_name: str, tmp_path: Path) -> Iterator[Cloud]:
+    names = (f"t_{schema_name[-12:]}", f"c_{schema_name[-12:]}", f"j_{schema_name[-12:]}")
+    for name in names:
+        server.drop_database(name)
+    with restored(server, corpus, "kilo", names, tmp_path) as found:
+        yield found
+
+
+def written(cloud: Cloud, name: str) -> dict[str, object]:
+    rows = cloud.run(name, "SELECT instance_uuid, flavor FROM instance_extra WHERE deleted = 0")
+    return {str(uuid): json.loads(str(flavor)) for uuid, flavor in rows}
+
+
+def test_writes_what_kilo_writes_and_the_rest_where_proven(cloud: Cloud, corpus: Path, looking: Looking) -> None:
+    places = {"top": cloud.top, "cell": cloud.cell}
+    before = {name: cloud.contents(name) for name in places.values()}
+    migrate(cloud.sides, looking, Order(journal=cloud.journal), apply=False)
+    assert {name: cloud.contents(name) for name in places.values()} == before
+    result = migrate(cloud.sides, looking, Order(journal=cloud.journal), apply=True)
+    for place, name in places.items():
+        upstream = read_operand(
+            str(corpus / f"data/nova-{place}-kilo-migrate_flavor_data.sql.gz"), Reading(cloud.folder)
+        )
+        assert upstream.data is not None
+        theirs = {
+            str(uuid): json.loads(str(flavor))
+            for uuid, flavor in upstream.data.values("instance_extra", ("instance_uuid", "flavor"))
+        }
+        ours = written(cloud, name)
+        assert {uuid: ours[uuid] for uuid in theirs} == theirs
+        truth = json.loads((corpus / f"data/nova-{place}-kilo-migrate_flavor_data.truth.json").read_text())
+        (plan,) = [each for each in result.extra["plan"] if each["database"] == name]
+        assert set(ours) == set(theirs) | ({*truth["failed"], *truth["skipped"]} - set(plan["left"]))
+        assert len(plan["left"]) == 2
+    found = check(cloud.sides, looking).findings
+    left = {key for each in result.findings if each.check == "flavors.not-proven" for key in each.keys}
+    assert {key for each in found if "migrate" in each.check for key in each.keys} == left
+    for run in reversed(result.extra["runs"]):
+        name = cloud.cell if f"/{cloud.cell}" in run else cloud.top
+        undo(cloud.target(name), run.rpartition(" ")[2], Throttle())
+    assert {name: cloud.contents(name) for name in places.values()} == before
+
+
+def test_values_are_proven_from_the_other_places(cloud: Cloud, looking: Looking, corpus: Path) -> None:
+    truth = json.loads((corpus / "data/truth.json").read_text())["nova"]["top_vs_cell"]
+    migrate(cloud.sides, looking, Order(journal=cloud.journal), apply=True)
+    ours = written(cloud, cloud.cell)
+    for uuid in truth["sysmeta_partial"]:
+        ((memory, flavorid),) = cloud.run(
+            cloud.cell,
+            "SELECT i.memory_mb, t.flavorid FROM instances i JOIN instance_types t ON t.id = i.instance_type_id "
+            f"WHERE i.uuid = '{uuid}'",
+        )
+        data = ours[uuid]["cur"]["nova_object.data"]  # type: ignore[index]
+        assert (data["memory_mb"], data["flavorid"]) == (memory, flavorid)
+    for uuid in truth["sysmeta_vcpu_weight_none_string"]:
+        assert ours[uuid]["cur"]["nova_object.data"]["vcpu_weight"] is None  # type: ignore[index]
+    specs = [
+        document["cur"]["nova_object.data"]["extra_specs"]  # type: ignore[index]
+        for document in ours.values()
+        if document["cur"]["nova_object.data"]["flavorid"] == truth["notes"]["flavor only at top"]["flavorid"]  # type: ignore[index]
+    ]
+    assert len(specs) == 24
+    assert all(each == {"quota:disk_read_iops_sec": "500", "capabilities:ssd": "True"} for each in specs)
+
+
+def test_not_before_kilo(corpus: Path, looking: Looking, tmp_path: Path) -> None:
+    sides = [
+        read_operand(str(corpus / f"data/nova-{place}-havana.sql.gz"), Reading(tmp_path)) for place in ("top", "cell")
+    ]
+    with pytest.raises(UsageError, match=r"instance_extra\.flavor"):
+        migrate(sides, looking, Order(), apply=False)
