@@ -214,7 +214,8 @@ def _unlike(inspection: Inspection, copy: Copy) -> Iterator[Finding]:
 
 def _conclude(request: Request, inspection: Inspection, copy: Copy, prediction: Prediction, ran: Rehearsal) -> Result:
     steps = rehearsal.merged(prediction.steps, ran.steps)
-    findings = tuple(rehearsal.confirmed(prediction.findings, steps, ran.basis)) + ran.findings
+    predicted = rehearsal.proved(prediction.findings, ran.findings)
+    findings = tuple(rehearsal.confirmed(predicted, steps, ran.basis)) + ran.findings
     place = {step.step: number for number, step in enumerate(steps)}
     findings = tuple(
         sorted(findings, key=lambda f: (_ORDER[f.effect], place.get(f.step, len(steps)) if f.step else len(steps)))
@@ -222,7 +223,8 @@ def _conclude(request: Request, inspection: Inspection, copy: Copy, prediction: 
     rehearsed = any(step.status is not Status.NOT_RUN for step in steps)
     said = verdict(findings)
     whole = rehearsed and all(step.status is Status.OK for step in steps)
-    if said is Verdict.CLEAN and (not whole or ran.basis is not Basis.REHEARSED):
+    unproved = any(skip.check == "proof.losses" for skip in ran.skipped)
+    if said is Verdict.CLEAN and (not whole or unproved or ran.basis is not Basis.REHEARSED):
         said = Verdict.WARNINGS  # a prediction proves nothing, and structure alone says nothing of rows
     return Result(
         command="dry-run",

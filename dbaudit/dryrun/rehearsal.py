@@ -116,6 +116,20 @@ def merged(listed: Sequence[StepResult], ran: Sequence[StepResult]) -> tuple[Ste
     )
 
 
+def proved(findings: Sequence[Finding], seen: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Predicted losses, confirmed where a loss from the same table by the same step was seen.
+
+    One that was not seen keeps None: what the proof calls a loss is narrower than what a person may miss.
+    """
+    lost = {(each.step, each.object.partition(".")[0]) for each in seen if each.effect is Effect.LOSES and each.step}
+    return tuple(
+        each.confirm(True)
+        if each.effect is Effect.LOSES and (each.step, each.object.partition(".")[0]) in lost
+        else each
+        for each in findings
+    )
+
+
 def confirmed(
     findings: Sequence[Finding], steps: Sequence[StepResult], basis: Basis = Basis.REHEARSED
 ) -> Iterator[Finding]:
