@@ -39,9 +39,7 @@ def rehearse(places: Places, tmp_path: Path) -> Rehearse:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "name", ["keystone-grizzly", "cinder-grizzly", "glance-grizzly", "nova-top-grizzly", "nova-cell-grizzly"]
-)
+@pytest.mark.parametrize("name", ["keystone-grizzly", "cinder-grizzly", "glance-grizzly", "nova-cell-grizzly"])
 def test_after_havanas_steps_the_schema_is_havanas(corpus: Path, rehearse: Rehearse, name: str) -> None:
     result = rehearse(corpus / "data" / f"{name}.sql.gz", "havana")
     assert [(str(each.step), each.error) for each in result.steps if each.status is not Status.OK] == []
