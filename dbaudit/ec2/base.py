@@ -7,7 +7,6 @@ of the chunks that were written there, which settle after a crash whether one wa
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import hmac
 import os
@@ -21,7 +20,7 @@ import pymysql
 from dbaudit.errors import DbauditError
 from dbaudit.reconcile import Refused
 from dbaudit.repair import faults
-from dbaudit.repair.journal import tables_of
+from dbaudit.repair.journal import init_journal, is_there, tables_of
 from dbaudit.repair.target import Target
 
 if TYPE_CHECKING:
@@ -80,8 +79,11 @@ class Digests:
 
     def fast(self, access: str, secret: str | None, user: str | None, project: str | None) -> str:
         """The same of the values."""
-        parts = (access, secret, user, project)
-        text = "".join("-" if part is None else f"{len(part)}:{part}" for part in parts)
+        if secret is None or user is None or project is None:
+            parts = (access, secret, user, project)
+            text = "".join("-" if part is None else f"{len(part)}:{part}" for part in parts)
+        else:
+            text = f"{len(access)}:{access}{len(secret)}:{secret}{len(user)}:{user}{len(project)}:{project}"
         return hmac.digest(self._key, text.encode("utf-8", "surrogateescape"), "sha256").hex()
 
 
@@ -142,15 +144,19 @@ class Base:
             return int((cursor.fetchone() or (0,))[0])
 
 
-def make_tables(target: Target, is_base: bool) -> None:
-    """Make a sync's tables where they are missing. DbauditError with the GRANT to run where the account may not."""
+def make_tables(connection: Connection, target: Target, is_base: bool) -> None:
+    """Make the journal and a sync's tables where they are missing. DbauditError with the GRANT that is missing."""
     wanted = BOTH | NEAR | FAR if is_base else BOTH | FAR
+    there = tables_of(connection, target.journal.schema)
+    missing = {name: columns for name, columns in wanted.items() if target.journal.name(name) not in there}
+    connection.rollback()
+    if not missing and is_there(connection, target):
+        return
+    init_journal(target)
     try:
-        with contextlib.closing(target.connect()) as connection, connection.cursor() as cursor:
-            there = tables_of(connection, target.journal.schema)
-            for name, columns in wanted.items():
-                if target.journal.name(name) not in there:
-                    cursor.execute(f"CREATE TABLE IF NOT EXISTS {target.journal.table(name)} ({columns}) {_END}")
+        with connection.cursor() as cursor:
+            for name, columns in missing.items():
+                cursor.execute(f"CREATE TABLE IF NOT EXISTS {target.journal.table(name)} ({columns}) {_END}")
     except pymysql.MySQLError as error:
         raise target.failure(error) from error
 
@@ -195,16 +201,19 @@ def names(ends: Ends) -> tuple[str, str]:
 
 def record(cursor: Any, base: Base, rows: list[tuple[str, str, str, int]]) -> None:
     """Write (id, access, digest, seen) to the base, in the transaction of `cursor`."""
-    if rows:
-        cursor.executemany(
-            f"INSERT INTO {base.ends.table('ec2_base')} (pair, id, access, digest, seen, synced) "
-            "VALUES (%s, %s, %s, %s, %s, UTC_TIMESTAMP(6)) "
-            "ON DUPLICATE KEY UPDATE digest = VALUES(digest), seen = VALUES(seen), synced = VALUES(synced)",
-            [
-                (base.pair, id, access.encode("utf-8", "surrogateescape"), digest, seen)
-                for id, access, digest, seen in rows
-            ],
-        )
+    if not rows:
+        return
+    cursor.execute("SELECT UTC_TIMESTAMP(6)")
+    (now,) = cursor.fetchone()
+    cursor.executemany(  # one statement for all: nothing but placeholders between the brackets
+        f"INSERT INTO {base.ends.table('ec2_base')} (pair, id, access, digest, seen, synced) "
+        "VALUES (%s, %s, %s, %s, %s, %s) "
+        "ON DUPLICATE KEY UPDATE digest = VALUES(digest), seen = VALUES(seen), synced = VALUES(synced)",
+        [
+            (base.pair, id, access.encode("utf-8", "surrogateescape"), digest, seen, now)
+            for id, access, digest, seen in rows
+        ],
+    )
 
 
 def forget(cursor: Any, base: Base, ids: list[str]) -> None:

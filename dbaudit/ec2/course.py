@@ -6,9 +6,8 @@ import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from dbaudit.ec2.base import make_tables
 from dbaudit.ec2.follow import Course, Event, Follower
-from dbaudit.ec2.link import prepare
+from dbaudit.ec2.link import linked
 from dbaudit.ec2.status import Status
 from dbaudit.ec2.sync import COMMAND, Work, apply, failing, plan, ready
 from dbaudit.ec2.triggers import install, installed, refusals, remove, triggers
@@ -61,8 +60,8 @@ def armed(work: Work, mode: Mode, ways: Ways) -> Iterator[None]:
     if not mode.triggers:
         yield
         return
-    ready(work)  # a base without its key is refused before anything is made
-    prepare(work.ends, make_tables)
+    with linked(work.ends) as link:
+        ready(work, link)
     install(work.pair, work.ends, ways.say)
     if not mode.follow:
         ways.say("the triggers stay: follow with --follow, or remove them with --no-triggers --apply")

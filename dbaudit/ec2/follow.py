@@ -146,7 +146,7 @@ class _Rounds:
     def _look(self) -> tuple[Scan, Sight]:
         """A scan beside the rounds, over connections of its own."""
         work = self.follower.work
-        with linked(work.ends, leased=False) as link:
+        with linked(work.ends) as link:
             sight = work.sight(self.carrier.sight.judge.digests, work.census(link))
             return scan(link, self.carrier.base, sight), sight
 

@@ -98,7 +98,8 @@ def obstacle_in_grizzly(key: Key) -> Trouble | None:
         return Trouble.NO_PROJECT
     if len(key.access) > WIDTH or len(key.secret or "") > WIDTH:
         return Trouble.TOO_LONG
-    if any(ord(letter) > 0xFFFF or 0xD800 <= ord(letter) < 0xE000 for letter in key.access + (key.secret or "")):
+    text = key.access + (key.secret or "")
+    if not text.isascii() and any(ord(letter) > 0xFFFF or 0xD800 <= ord(letter) < 0xE000 for letter in text):
         return Trouble.LETTERS  # utf8 of three bytes
     return None
 

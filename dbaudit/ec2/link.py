@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +18,8 @@ from sqlalchemy import URL
 from dbaudit.comparison.live import LiveData
 from dbaudit.comparison.side import Side
 from dbaudit.ec2.sides import NEW, OLD, Pair
-from dbaudit.errors import DbauditError, UsageError
+from dbaudit.errors import UsageError
 from dbaudit.reconcile import Refused
-from dbaudit.repair.journal import init_journal
 from dbaudit.repair.lease import Lease
 from dbaudit.repair.target import Target, open_target
 from dbaudit.schema.text import name as quoted
@@ -66,12 +65,15 @@ class Ends:
 
 @dataclass
 class Link:
-    """Open connections; `g` and `h` are the same on one server. `leases` are held as long as it lasts."""
+    """Open connections; `g` and `h` are the same on one server. `leases` are held as long as it lasts; `kept` gets
+    those that could not be given back.
+    """
 
     ends: Ends
     g: Connection
     h: Connection
     leases: list[tuple[Connection, Lease]] = field(default_factory=list)
+    kept: list[Lease] = field(default_factory=list)
 
     def renew(self, cursor: Any) -> None:
         """Prolong the leases of the connection of `cursor`, in its transaction."""
@@ -89,15 +91,15 @@ class Link:
         self.g.rollback()
         self.h.rollback()
 
-    def close(self, kept: list[Lease]) -> None:
-        """Give the leases back, and close. Nothing is raised where a connection is gone; `kept` gets its leases."""
+    def close(self) -> None:
+        """Give the leases back, and close. Nothing is raised where a connection is gone."""
         with contextlib.suppress(pymysql.Error, OSError):
             self.rollback()
         for connection, lease in self.leases:
             try:
                 lease.release(connection)
             except (pymysql.Error, OSError):
-                kept.append(lease)
+                self.kept.append(lease)
         for connection in {id(each): each for each in (self.g, self.h)}.values():
             with contextlib.suppress(pymysql.Error, OSError):
                 connection.close()
@@ -141,20 +143,23 @@ def _one_server(grizzly: Target, havana: Target) -> bool:
 
 
 @contextlib.contextmanager
-def linked(ends: Ends, leased: bool = True, kept: list[Lease] | None = None) -> Iterator[Link]:
-    """Connections, with leases where something is to be written. BusyError where another sync or repair holds one.
+def linked(ends: Ends) -> Iterator[Link]:
+    """Connections, without leases until `hold` takes them."""
+    link = connect(ends)
+    try:
+        yield link
+    finally:
+        link.close()
+
+
+def hold(link: Link, kept: list[Lease]) -> None:
+    """Take the leases, when the journal is there. BusyError where another sync or repair holds one.
 
     `kept` are leases of this process that a lost connection could not give back: they are, first.
     """
-    kept = [] if kept is None else kept
-    link = connect(ends)
-    try:
-        if leased:
-            _give_back(link, kept)
-            _lease(link)
-        yield link
-    finally:
-        link.close(kept)
+    link.kept = kept
+    _give_back(link, kept)
+    _lease(link)
 
 
 def _give_back(link: Link, kept: list[Lease]) -> None:
@@ -193,17 +198,3 @@ def _lease(link: Link) -> None:
         wanted.append((link.g, journal, ends.grizzly.database))
     for connection, journal, name in wanted:
         link.leases.append((connection, Lease.take(connection, journal, name, WORK)))
-
-
-def prepare(ends: Ends, tables: Callable[[Target, bool], None]) -> None:
-    """Make the journal and a sync's own tables where they are missing; `tables` is told which side it works on."""
-    for target, is_base in ((ends.havana, True), (ends.grizzly, False)):
-        if not is_base and ends.one:
-            continue
-        init_journal(target)
-        tables(target, is_base)
-
-
-def lost(error: BaseException, ends: Ends) -> DbauditError:
-    """What to tell where a server is gone for good."""
-    return ends.havana.failure(error)

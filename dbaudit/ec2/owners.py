@@ -28,6 +28,7 @@ class Census:
     """Who is known where; empty with an external identity, of which nothing can be said."""
 
     sides: dict[str, Owners] = field(default_factory=dict)
+    _told: dict[tuple[str | None, str | None], tuple[int, int]] = field(default_factory=dict, repr=False, compare=False)
 
     def present(self, key: Key) -> Iterator[tuple[str, str, bool]]:
         """Side, user or project, and whether it is there; only where that is known and the key has one."""
@@ -39,7 +40,23 @@ class Census:
 
     def seen(self, key: Key) -> int:
         """The bits of the owners that are there."""
-        return sum(BITS[side, what] for side, what, there in self.present(key) if there)
+        return self.bits(key.user, key.project)[0]
+
+    def bits(self, user: str | None, project: str | None) -> tuple[int, int]:
+        """The bits of the owners that are there, and of those that would be if none were missing."""
+        known = self._told.get((user, project))
+        if known is None:
+            known = self._told[user, project] = self._bits(user, project)
+        return known
+
+    def _bits(self, user: str | None, project: str | None) -> tuple[int, int]:
+        found = wanted = 0
+        for side, known in self.sides.items():
+            for what, there, id in (("user", known.users, user), ("project", known.projects, project)):
+                if there is not None and id is not None:
+                    wanted |= BITS[side, what]
+                    found |= BITS[side, what] if id in there else 0
+        return found, wanted
 
     def orphan(self, key: Key) -> str:
         """Which owners are missing, in words; empty for none."""

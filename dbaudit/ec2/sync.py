@@ -15,7 +15,7 @@ from dbaudit.ec2.base import Digests, find_base, make_base, make_digests, make_t
 from dbaudit.ec2.conflicts import Conflict
 from dbaudit.ec2.fernet import Vault
 from dbaudit.ec2.findings import CONFLICT, HELD, finding, findings
-from dbaudit.ec2.link import Ends, Link, linked, open_ends, prepare
+from dbaudit.ec2.link import Ends, Link, hold, linked, open_ends
 from dbaudit.ec2.marks import delete_marks, read_marks
 from dbaudit.ec2.owners import Census, census
 from dbaudit.ec2.round import Carrier, Limits, Round
@@ -87,7 +87,7 @@ def open_work(sides: Sequence[Side], wishes: Wishes) -> Work:
 def plan(work: Work) -> Result:
     """What a sync would do. Reads only."""
     digests = read_digests(work.wishes.key_file)
-    with failing(work.ends), linked(work.ends, leased=False) as link:
+    with failing(work.ends), linked(work.ends) as link:
         base = find_base(link.h, work.ends, digests)
         sight = work.sight(digests or Digests(b"only for comparing within one run"), work.census(link))
         seen = scan(link, base, sight)
@@ -106,9 +106,10 @@ def apply(work: Work) -> Result:
 
 @contextlib.contextmanager
 def session(work: Work, kept: list[Lease] | None = None) -> Iterator[Carrier]:
-    """Connections with leases, the base, and what an earlier run left unfinished settled; `kept`: see `linked`."""
-    digests = ready(work)
-    with linked(work.ends, kept=kept) as link:
+    """Connections with leases, the base, and what an earlier run left unfinished settled; `kept`: see `hold`."""
+    with linked(work.ends) as link:
+        digests = ready(work, link)
+        hold(link, [] if kept is None else kept)
         base = make_base(link.h, work.ends, digests)
         recover(link, base)
         wishes = work.wishes
@@ -116,11 +117,12 @@ def session(work: Work, kept: list[Lease] | None = None) -> Iterator[Carrier]:
         yield Carrier(link, base, sight, wishes.limits, wishes.reached, wishes.stopped)
 
 
-def ready(work: Work) -> Digests:
+def ready(work: Work, link: Link) -> Digests:
     """The key of the base, and tables for it. A base without its key is refused, before a new key is made."""
-    with linked(work.ends, leased=False) as link:
-        find_base(link.h, work.ends, read_digests(work.wishes.key_file))
-    prepare(work.ends, make_tables)
+    find_base(link.h, work.ends, read_digests(work.wishes.key_file))
+    make_tables(link.h, work.ends.havana, is_base=True)
+    if not work.ends.one:
+        make_tables(link.g, work.ends.grizzly, is_base=False)
     return make_digests(work.wishes.key_file)
 
 
