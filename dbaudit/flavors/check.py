@@ -16,7 +16,7 @@ from dbaudit.cells.source import labels
 from dbaudit.cells.store import Lookup
 from dbaudit.comparison.side import Side
 from dbaudit.finding import verdict
-from dbaudit.flavors import kilo
+from dbaudit.flavors import kilo, modern
 from dbaudit.flavors.definitions import Member, absent, compare
 from dbaudit.flavors.fault import KINDS
 from dbaudit.flavors.gather import Gathered, Instance, gather, instance, instances
@@ -44,6 +44,8 @@ class Look:
 
 def check(sides: Sequence[Side], looking: Looking) -> Result:
     """The result of comparing the top (the first side) with its cells."""
+    if modern.is_modern(sides):
+        return modern.check(sides, looking)
     demand(sides)
     first = look(sides, looking)
     faults = confirmed(first.faults, sides, looking, lambda uuids: look(sides, looking, uuids, first).faults)

@@ -39,13 +39,14 @@ def absent(members: Sequence[Member | Definitions]) -> list[frozenset[str]]:
 def compare(reference: Member, members: Sequence[Member]) -> Iterator[Fault]:
     """Every fault of the definitions: of each database alone, of each against the reference, of ids everywhere."""
     for member in (reference, *members):
-        yield from _alone(member)
+        yield from alone(member)
     for member in members:
         yield from _against(reference, member)
     yield from _ids((reference, *members))
 
 
-def _alone(member: Member) -> Iterator[Fault]:
+def alone(member: Member) -> Iterator[Fault]:
+    """Faults of the definitions of one database."""
     live = list(member.definitions.live())
     for what, of in (("flavorid", lambda each: each.flavorid), ("name", lambda each: each.name)):
         yield from _collisions(member, live, what, of)

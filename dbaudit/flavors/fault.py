@@ -113,6 +113,10 @@ KINDS: Mapping[str, Kind] = {
         _ERROR, "{count} live instances embed another flavor in {database} than in {reference}",
         "the cell is right in what it runs: correct the top from it",
     ),
+    "flavors.not-its-definition": _instances(
+        _ERROR, "{count} live instances in {database} embed other values than the flavor of their id has",
+        "sizes of a flavor cannot be changed by the API: somebody changed the table; put it back", "instance_extra",
+    ),
     "flavors.resize-incomplete": _instances(
         _ERROR, "{count} instances in {database} wait for a resize to be confirmed, and the flavors before and after "
         "it are not whole", "confirm or revert the resize by hand before the upgrade",

@@ -19,15 +19,11 @@ def judge(
 
     `absent` are flavorids that only other databases have, `known` is its flavorid there, if it embeds none here.
     """
-    yield from _places(instance)
+    yield from embedded_faults(instance)
     for prefix in PREFIXES:
         copy = instance.embedded.copies.get(prefix)
-        if copy is not None:
-            yield from _copy(prefix, copy, definitions)
-    yield from _resize(instance)
-    current = instance.embedded.current
-    if current is not None and not instance.embedded.broken:
-        yield from _sizes(instance, current)
+        if copy is not None and (lost := list(_lost(copy, definitions))):
+            yield "flavors.embedded-unreadable", {"values": dict.fromkeys(lost), **_which(prefix)}
     yield from _pointer(instance, definitions, absent, known)
 
 
@@ -69,15 +65,31 @@ def _places(instance: Instance) -> Iterator[Found]:
         yield "flavors.embedded-both", {}
 
 
-def _copy(prefix: str, copy: Copy, definitions: Definitions) -> Iterator[Found]:
-    which = {"which": prefix.rstrip("_")} if prefix else {}
+def embedded_faults(instance: Instance) -> Iterator[Found]:
+    """Faults of what an instance embeds, whatever definitions say."""
+    yield from _places(instance)
+    for prefix in PREFIXES:
+        copy = instance.embedded.copies.get(prefix)
+        if copy is not None:
+            yield from _copy(prefix, copy)
+    yield from _resize(instance)
+    current = instance.embedded.current
+    if current is not None and not instance.embedded.broken:
+        yield from _sizes(instance, current)
+
+
+def _copy(prefix: str, copy: Copy) -> Iterator[Found]:
+    which = _which(prefix)
     if copy.missing:
         yield "flavors.embedded-partial", {"missing": list(copy.missing), **which}
     if copy.twice:
         yield "flavors.embedded-duplicate", {"keys": list(copy.twice), **which}
-    bad = [*copy.unreadable, *_lost(copy, definitions)]
-    if bad:
-        yield "flavors.embedded-unreadable", {"values": {name: copy.values[name] for name in bad}, **which}
+    if copy.unreadable:
+        yield "flavors.embedded-unreadable", {"values": {name: copy.values[name] for name in copy.unreadable}, **which}
+
+
+def _which(prefix: str) -> dict[str, str]:
+    return {"which": prefix.rstrip("_")} if prefix else {}
 
 
 def _lost(copy: Copy, definitions: Definitions) -> Iterator[str]:
