@@ -6,12 +6,14 @@ Only what reads otherwise is parsed: a step changes a few tables of a hundred.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dbaudit.schema.diff import diff
 from dbaudit.schema.difference import Change, Difference, Kind
 from dbaudit.schema.model import Schema
 from dbaudit.schema.read import Definitions, LiveText, fetch, read_schema
+from dbaudit.server.server import quoted
 
 if TYPE_CHECKING:
     from dbaudit.server.server import Connection
@@ -27,6 +29,25 @@ def read_definitions(connection: Connection, database: str) -> LiveText:
         if cursor.fetchone() is None:
             return _NOTHING
     return fetch(connection, database)
+
+
+def read_again(connection: Connection, database: str, before: LiveText, touched: frozenset[str]) -> LiveText:
+    """As `read_definitions`, where only tables in `touched` (lower case) can be other ones than before."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET SESSION sql_quote_show_create = 1, sql_mode = ''")
+        cursor.execute(
+            "SELECT TABLE_NAME FROM information_schema.TABLES"
+            " WHERE TABLE_SCHEMA = %s AND TABLE_TYPE <> 'VIEW' ORDER BY 1",
+            (database,),
+        )
+        tables: dict[str, str | None] = {}
+        for (name,) in cursor.fetchall():
+            if name in before.tables and name.lower() not in touched:
+                tables[name] = before.tables[name]
+            else:
+                cursor.execute(f"SHOW CREATE TABLE {quoted(database)}.{quoted(name)}")
+                tables[name] = str((cursor.fetchone() or ("", ""))[1])
+    return replace(before, tables=tables)
 
 
 def changed_tables(before: LiveText, after: LiveText) -> frozenset[str]:

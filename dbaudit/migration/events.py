@@ -29,6 +29,8 @@ _DDL = re.compile(
     r"statement/sql/(alter|create|drop|rename|truncate|optimize|repair)(_(table|index|view|trigger|procedure|function|"
     r"event|db|sequence|db_upgrade|server|udf))?$"
 )
+_OF_TABLES = ("alter_table", "create_table", "drop_table", "create_index", "drop_index", "truncate", "optimize")
+_RENAME = re.compile(r"\bRENAME\s+(?!COLUMN|INDEX|KEY)", re.IGNORECASE)
 _ALTERS = ("alter_table", "create_index", "drop_index", "optimize")
 # Statements that may do anything inside.
 _OPAQUE = re.compile(r"statement/sql/(call_procedure|execute_sql|execute_immediate|alter_tablespace|import)$")
@@ -78,6 +80,14 @@ class Events:
     unkept: int
     opaque: bool
     failed: str | None
+
+    @property
+    def of_tables(self) -> bool:
+        """Whether its DDL changed the definition of no table that it does not name, and nothing else than tables.
+
+        Not so where a table is renamed: keys that refer to it are written otherwise then.
+        """
+        return all(e.kind in _OF_TABLES and not _RENAME.search(e.text) and len(e.text) < TEXT for e in self.ddl)
 
 
 def read_events(connection: Connection) -> Events:

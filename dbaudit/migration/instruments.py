@@ -7,6 +7,7 @@ counted, and costs nothing. What was set before is put back by `restore`.
 from __future__ import annotations
 
 import contextlib
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,8 @@ _INSTRUMENTS = (
 )  # fmt: skip
 # Rows are counted, not timed: two readings of a clock a row are what costs.
 _NOT_TIMED = "wait/io/table/sql/handler"
+# Seconds to wait for a statement that is not counted yet; of a killed one it may be longer, and is then not counted.
+_SETTLE = 2.0
 _RESET = (
     "events_statements_history_long", "events_stages_history_long", "events_statements_summary_by_digest",
     "table_io_waits_summary_by_table",
@@ -88,6 +91,21 @@ def reset(connection: Connection) -> None:
     with connection.cursor() as cursor:
         for table in _RESET:
             cursor.execute(f"TRUNCATE TABLE performance_schema.{table}")
+
+
+def settle(connection: Connection, account: Account) -> None:
+    """Wait until the account's last statements are counted: a server answers the client before it counts."""
+    end = time.monotonic() + _SETTLE
+    with connection.cursor() as cursor:
+        while time.monotonic() < end:
+            cursor.execute(
+                "SELECT COUNT(*) FROM performance_schema.events_statements_current s JOIN performance_schema.threads t"
+                " ON t.THREAD_ID = s.THREAD_ID WHERE t.PROCESSLIST_USER = %s AND s.END_EVENT_ID IS NULL",
+                (account.user,),
+            )
+            if not (cursor.fetchone() or (0,))[0]:
+                return
+            time.sleep(0.005)
 
 
 def restore(server: Server, instruments: Instruments) -> None:

@@ -17,7 +17,7 @@ import pymysql
 
 from dbaudit.errors import DbauditError
 from dbaudit.migration import instruments
-from dbaudit.migration.definitions import changed_tables, differences, read_definitions
+from dbaudit.migration.definitions import changed_tables, differences, read_again, read_definitions
 from dbaudit.migration.events import Events, describe_ddl, read_events, rows_by_table
 from dbaudit.migration.gauges import Gauges, read_gauges
 from dbaudit.migration.sampler import Sampler, process_of
@@ -75,11 +75,11 @@ class Observed:
             else None,
             warnings=_warnings(events, texts),
             schema=differences(self.was, self.now) if self.was and self.now else (),
-            touched=self._touched(after),
+            touched=self.touched(after),
             not_observed=tuple(f"{name}: {reason}" for name, reason in lacks.items()),
         )
 
-    def _touched(self, after: Gauges) -> frozenset[str] | None:
+    def touched(self, after: Gauges) -> frozenset[str] | None:
         """Tables that the step may have changed, lower case; None where that cannot be told, so that it may be any."""
         events, old, new = self.events, self.before.tables, after.tables
         if events is None or self.rows is None or old is None or new is None or events.opaque or events.unkept:
@@ -199,15 +199,22 @@ class Observer:
 
     def _finish(self, observed: Observed) -> None:
         with self._admin() as connection:
+            if not self._instruments.missing:
+                instruments.settle(connection, self._account)
             after = read_gauges(connection, self.server, self._account, self._database)
             events = None
             if not self._instruments.missing:
                 events = read_events(connection)
                 observed.rows = rows_by_table(connection, self._database, events)
-            if events is None or events.ddl or events.opaque or events.unkept:
-                observed.was, self._text = self._text, read_definitions(connection, self._database)
-                observed.now = self._text
             observed.events, observed.after = events, after
+            if events is None or events.ddl or events.opaque or events.unkept:
+                touched = observed.touched(after) if events and events.of_tables else None
+                observed.was = self._text
+                if touched is None:
+                    self._text = read_definitions(connection, self._database)
+                else:
+                    self._text = read_again(connection, self._database, self._text, touched)
+                observed.now = self._text
 
     @contextlib.contextmanager
     def _admin(self) -> Iterator[pymysql.Connection[pymysql.cursors.Cursor]]:

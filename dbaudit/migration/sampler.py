@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # Seconds between two looks at files, and between two at locks, as a step begins; later a share of the time that it
 # has run, so that looking never takes more than a little of a long one.
-FILES_EVERY, LOCKS_EVERY = 0.05, 0.2
+FILES_EVERY, LOCKS_EVERY = 0.1, 0.25
 _SHARE, _LONGEST = 0.1, 2.0
 _TEMPORARY = re.compile(r"/#sql|/ibtmp|#innodb_temp/| \(deleted\)$|/tmp/")
 _VALUE = re.compile(r"'(?:[^'\\]|\\.|'')*(?:'|$)|\"(?:[^\"\\]|\\.)*(?:\"|$)")
