@@ -136,7 +136,7 @@ def flush(
             throttle = throttle_of(held, opened.target, stop, watch)
             run = Run(throttle, rate, archive, optimize, metrics, watch)
             result = renew(opened, run) if rebuild else carry_out(opened, run, profile)
-    if not apply or rebuild or format or output or result.skipped or places.terminal():
+    if not apply or rebuild or format or output or result.exit or places.terminal():
         write(result, where, width=places.width(), colour=places.colour(), form=report.render)
     return result.exit
 

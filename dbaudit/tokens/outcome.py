@@ -56,6 +56,7 @@ def _result(opened: Opened, flush: Mapping[str, Any]) -> Result:
         "journal": "none",
         "undo": NO_UNDO,
     }
+    missed = any(said.startswith("not done") for said in flush.get("optimized", {}).values())
     release = None if opened.release is None else str(opened.release)
     database = DatabaseResult(
         target.database,
@@ -67,7 +68,7 @@ def _result(opened: Opened, flush: Mapping[str, Any]) -> Result:
     )
     return Result(
         COMMAND,
-        Verdict.WARNINGS if opened.skipped else Verdict.CLEAN,
+        Verdict.WARNINGS if opened.skipped or missed else Verdict.CLEAN,
         databases=(database,),
         skipped=opened.skipped,
         extra={"flush": {**head, **flush}},

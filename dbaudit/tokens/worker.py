@@ -140,8 +140,10 @@ class Worker:
         if attempt == ATTEMPTS:
             raise BusyError(f"gave up after {ATTEMPTS} attempts: {faults.text_of(error)}", "run it again: it goes on")
         self._tally.retries += 1
-        if faults.is_lost(error) and not self._answers():
-            self._entry.reconnect(self._link)
+        if faults.is_lost(error):
+            if not self._answers():
+                self._entry.reconnect(self._link)
+            return
         self._link.rollback()
         self._pace.halve()
         time.sleep(BACKOFF * 2 ** min(attempt, 6) * random.uniform(0.5, 1.0))

@@ -1,0 +1,129 @@
+"""A flush on a busy database, and one whose connection or server is killed: nothing of a writer's is lost."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pymysql
+import pytest
+
+from dbaudit.server.server import Server
+from tests.tokens.conftest import Execute
+from tests.tokens.databases import GRIZZLY, HAVANA, NOW
+from tests.tokens.test_archive import fill
+
+DEAD = "SELECT COUNT(*) FROM token WHERE expires < '2013-11-15 12:00:00'"
+
+
+class Writer(threading.Thread):
+    """Inserts, validates, revokes and deletes tokens of its own; `living` has those that must be there, and `valid`."""
+
+    def __init__(self, server: Server, schema: str) -> None:
+        super().__init__()
+        self.living: dict[str, int] = {}
+        self.missed: list[str] = []
+        self.seconds: list[float] = []
+        self.retries = 0
+        self._server, self._schema, self._over = server, schema, threading.Event()
+
+    def run(self) -> None:
+        pick = random.Random(1)
+        with contextlib.closing(self._server.admin(self._schema)) as connection, connection.cursor() as cursor:
+            while not self._over.is_set():
+                began = time.monotonic()
+                try:
+                    self._one(cursor, pick)
+                except pymysql.OperationalError as error:
+                    if error.args[0] not in (1205, 1213):
+                        raise
+                    self.retries += 1
+                self.seconds.append(time.monotonic() - began)
+
+    def _one(self, cursor: pymysql.cursors.Cursor, pick: random.Random) -> None:
+        known, act = list(self.living)[-200:], pick.random()
+        if act < 0.4 or not known:
+            name = f"{pick.getrandbits(32):08x}w"
+            cursor.execute("INSERT INTO token VALUES (%s, '2014-01-01', 'x', 1, NULL, 'w')", (name,))
+            self.living[name] = 1
+        elif act < 0.8:
+            name = pick.choice(known)
+            cursor.execute("SELECT valid FROM token WHERE id = %s", (name,))
+            if cursor.fetchone() != (self.living[name],):
+                self.missed.append(name)
+        elif act < 0.9:
+            name = pick.choice(known)
+            cursor.execute("UPDATE token SET valid = 0 WHERE id = %s", (name,))
+            self.living[name] = 0
+        else:
+            name = pick.choice(known)
+            cursor.execute("DELETE FROM token WHERE id = %s", (name,))
+            del self.living[name]
+
+    def finish(self) -> None:
+        self._over.set()
+        self.join()
+        times = sorted(self.seconds)
+        print(
+            f"writer: {len(times)} statements, median {statistics.median(times) * 1e3:.1f} ms, "
+            f"p99 {times[len(times) * 99 // 100] * 1e3:.1f} ms, longest {times[-1] * 1e3:.0f} ms, "
+            f"{self.retries} retries"
+        )
+
+
+@pytest.mark.parametrize("ddl", [(GRIZZLY,), HAVANA], ids=["grizzly", "havana"])
+@pytest.mark.parametrize("profile", ["--fast", "--gentle"])
+def test_nothing_of_a_writer_is_lost(
+    server: Server, schema: str, execute: Execute, url: str, journal: str, environment: dict[str, str],
+    ddl: tuple[str, ...], profile: str,
+) -> None:  # fmt: skip
+    execute(*ddl)
+    fill(execute, 25_000)
+    writer = Writer(server, schema)
+    writer.start()
+    ran = subprocess.run(words(url, journal, profile), env=environment, capture_output=True, text=True, check=False)
+    writer.finish()
+    assert (ran.returncode, ran.stdout) == (0, ""), ran.stderr
+    assert writer.missed == []
+    assert dict(execute("SELECT id, valid FROM token WHERE user_id = 'w'")) == writer.living
+    assert execute(DEAD) == [(0,)]
+    assert execute("SELECT COUNT(*) FROM token WHERE user_id IS NULL") == [(2_500,)]
+
+
+def words(url: str, journal: str, *more: str) -> list[str]:
+    command = [sys.executable, "-m", "dbaudit", "tokens", "flush", url, "--before", NOW, "--apply"]
+    return [*command, "--journal-schema", journal, *more]
+
+
+@pytest.mark.parametrize("archive", [False, True], ids=["plain", "archived"])
+def test_killed_connections_are_opened_again(
+    execute: Execute, url: str, journal: str, environment: dict[str, str], tmp_path: Path, archive: bool
+) -> None:
+    execute(*HAVANA)
+    fill(execute, 4_000)
+    more = ("--rate", "2000", *(("--archive", "a.jsonl") if archive else ()))
+    process = subprocess.Popen(words(url, journal, *more), env=environment, cwd=tmp_path, stderr=subprocess.PIPE)
+    killed = 0
+    while process.poll() is None:
+        for number, database in execute("SELECT ID, DB FROM information_schema.PROCESSLIST WHERE USER LIKE 'dbaudit%'"):
+            if database and killed < 12 and execute(DEAD) != [(4_000,)]:
+                with contextlib.suppress(pymysql.MySQLError):
+                    execute(f"KILL {number}")
+                    killed += 1
+        time.sleep(0.5)
+    assert process.stderr
+    assert process.returncode == 0, process.stderr.read().decode()
+    assert killed
+    assert execute(DEAD) == [(0,)]
+    assert execute("SELECT COUNT(*) FROM token") == [(400,)]
+    assert execute(f"SELECT SUM(changed) FROM {journal}.chunk") == [(4_000,)]
+    assert execute(f"SELECT changed, state FROM {journal}.run") == [(4_000, "done")]
+    if archive:
+        kept = (tmp_path / "a.jsonl").read_text().splitlines()
+        assert len(kept) == len(set(kept)) == 4_000
