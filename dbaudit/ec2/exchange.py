@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import pymysql
 
-from dbaudit.ec2.base import Base, forget, record
+from dbaudit.ec2.base import Base, forget, record, recover
 from dbaudit.ec2.changes import Changes, Skip, mend, put_in_base, write_grizzly, write_havana
 from dbaudit.ec2.form import Trouble
 from dbaudit.ec2.link import Link
@@ -80,6 +80,7 @@ class Exchange:
                 if faults.is_lost(error) or faults.is_read_only(error) or faults.is_denied(error):
                     raise
                 self.link.rollback()
+                recover(self.link, self.base)  # the intents of a chunk that Grizzly's server did not take
                 if not faults.is_conflict(error) or len(wants) > 1:
                     return self._halves(wants) if len(wants) > 1 else [self._refused(wants[0], error)]
         return [Outcome(want, want.access, Ruling(Verb.KEEP, trouble="busy")) for want in wants]
@@ -105,7 +106,7 @@ class Exchange:
 
     def _ruled(self, wants: Sequence[Want], seen: Locked) -> tuple[Changes, list[Outcome]]:
         changes, outcomes = Changes(), []
-        judge = self.sight.judge
+        judge = self.sight.judge.again(self.link, seen.keys)
         for want in wants:
             left, row, known = seen.left.get(want.id), seen.right.get(want.id), seen.known.get(want.id)
             ruling = judge.rule(left, row, known)

@@ -25,6 +25,11 @@ class Locked:
     known: dict[str, Known] = field(default_factory=dict)
     colliding: set[str] = field(default_factory=set)
 
+    @property
+    def keys(self) -> list[Key]:
+        """All keys that were read."""
+        return [*self.left.values(), *(row.key for row in self.right.values() if row.key is not None)]
+
 
 FOR_UPDATE = " FOR UPDATE"
 

@@ -6,7 +6,7 @@ LDAP) was not deleted there; so the base remembers on which sides the owners of 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -70,6 +70,32 @@ class Census:
                 return True
             gone.setdefault(what, []).append(not there)
         return any(all(each) for each in gone.values())
+
+
+def look_again(link: Link, known: Census, keys: Iterable[Key]) -> Census:
+    """The same with owners of these keys that were made since; a census is up to a minute old."""
+    told = [(key, *known.bits(key.user, key.project)) for key in keys]
+    missing = [key for key, seen, wanted in told if seen != wanted]
+    if not missing:
+        return known
+    sides = dict(known.sides)
+    for side, owners in known.sides.items():
+        connection, database = (link.g, link.ends.grizzly) if side == "grizzly" else (link.h, link.ends.havana)
+        with connection.cursor() as cursor:
+            users = _found(cursor, database.database, "user", owners.users, {key.user for key in missing})
+            projects = _found(cursor, database.database, "project", owners.projects, {key.project for key in missing})
+        sides[side] = Owners(users, projects)
+    return Census(sides)
+
+
+def _found(
+    cursor: Any, database: str, table: str, known: frozenset[str] | None, wanted: set[str | None]
+) -> frozenset[str] | None:  # fmt: skip
+    asked = tuple(sorted(id for id in wanted if id is not None and known is not None and id not in known))
+    if known is None or not asked:
+        return known
+    cursor.execute(f"SELECT id FROM {quoted(database)}.{quoted(table)} WHERE id IN %s", (asked,))
+    return known | {str(id) for (id,) in cursor.fetchall()}
 
 
 def census(link: Link) -> Census:

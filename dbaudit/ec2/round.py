@@ -26,9 +26,9 @@ SIDES = ("grizzly", "havana")
 PASSING = ("busy", "later")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass
 class Limits:
-    """The safety valve: the share of the base that may go at once, and how many deletes are confirmed."""
+    """The safety valve: the share of the base that may go at once, and how many deletes are confirmed, for once."""
 
     share: float = VALVE_SHARE
     confirmed: int = 0
@@ -98,9 +98,10 @@ class Carrier:
         for start in range(0, len(wants), 1000):
             part = wants[start : start + 1000]
             seen = lock(self.link, self.base, self.sight, part, how="")
+            judge = self.sight.judge.again(self.link, seen.keys)
             for want in part:
                 left, row = seen.left.get(want.id), seen.right.get(want.id)
-                ruling = self.sight.judge.rule(left, row, seen.known.get(want.id))
+                ruling = judge.rule(left, row, seen.known.get(want.id))
                 key = left or (row.key if row else None)
                 found.append(Want(want.id, key.access if key else want.access, ruling))
             self.link.rollback()
@@ -114,6 +115,8 @@ class Carrier:
             for want in dying:
                 done.held.add(want.access or want.id)
             todo = todo[len(dying) :]
+        elif not valve(len(dying), self.size, share=self.limits.share).open:
+            self.limits.confirmed = 0  # used up: the next mass delete is another one
         batch: list[Outcome] = []
         for outcome in self.exchange.carry(todo):
             self._take(done, outcome)

@@ -5,15 +5,17 @@ The same function judges a scan's stale rows and the rows that are locked; only 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from dbaudit.ec2.base import Digests, Known
 from dbaudit.ec2.form import Row, Trouble, obstacle_in_grizzly, obstacle_in_havana
-from dbaudit.ec2.owners import Census
+from dbaudit.ec2.owners import Census, look_again
 from dbaudit.reconcile import Clash, Decision, Policy, Side, Verb, decide, settle
 
 if TYPE_CHECKING:
+    from dbaudit.ec2.link import Link
     from dbaudit.packs.keystone._ec2 import Key
 
 GRIZZLY, HAVANA = Side.LEFT, Side.RIGHT
@@ -50,6 +52,11 @@ class Judge:
     digests: Digests = field(repr=False)
     rules: Rules
     census: Census
+
+    def again(self, link: Link, keys: Iterable[Key]) -> Judge:
+        """The same judge, who has looked again for the owners that seem to be missing."""
+        known = look_again(link, self.census, keys)
+        return self if known is self.census else replace(self, census=known)
 
     def agrees(self, key: Key, known: Known) -> bool:
         """Whether a key is what the base says. A limited key never is: the base holds what both sides can."""
