@@ -19,7 +19,7 @@ from dbaudit.progress import Progress, Watch, silent
 from dbaudit.server import disk, log, options, owner
 from dbaudit.server.disk import Needs
 from dbaudit.server.place import Places
-from dbaudit.server.server import Account, Endpoint, Server, new_password
+from dbaudit.server.server import Account, Endpoint, Kept, Server, client_options, new_password
 from dbaudit.server.version import ServerVersion, parse_version
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ _LOOK_EVERY = 0.05
 _MEMORY_SHARE = 3
 # The user and schema that the image is told to make: when this user is served, the image has done all it does.
 _PROBE = "dbaudit_ready"
+# How the name of a container begins that was kept on purpose.
+_KEPT = "dbaudit-kept-"
 
 
 class Engine(Protocol):
@@ -52,17 +54,31 @@ class ContainerServer(Server):
 
     kind = "container"
 
-    def __init__(self, container: MySqlContainer, image: str, version: ServerVersion, endpoint: Endpoint) -> None:
+    def __init__(
+        self, container: MySqlContainer, image: str, version: ServerVersion, endpoint: Endpoint, tmp: Path
+    ) -> None:
         super().__init__(label=f"{version.name} in a container of {image}", version=version, endpoint=endpoint)
         self._container = container
+        self._tmp = tmp
+        self._kept = False
 
     def log_tail(self, lines: int = 20) -> str:
         """The last lines of the container's output."""
         return _log_of(self._container, lines)
 
+    def keep(self) -> Kept:
+        """Leave the container, under a name that no sweep takes away, and an option file to reach it by."""
+        wrapped = self._container.get_wrapped_container()
+        name = f"{_KEPT}{wrapped.short_id}"
+        options = client_options(self._tmp / f"{name}.cnf", self._endpoint)
+        wrapped.rename(name)
+        self._kept = True
+        return Kept(f"mysql --defaults-extra-file={options}", f"docker rm -fv {name} && rm {options}")
+
     def close(self) -> None:
         """Remove the container and its volumes."""
-        _remove(self._container)
+        if not self._kept:
+            _remove(self._container)
 
 
 def start_container(
@@ -95,7 +111,7 @@ def start_container(
         if not isinstance(error, Exception):
             raise  # Ctrl-C
         raise _explained(image, error, tail) from error
-    return ContainerServer(container, image, version, endpoint)
+    return ContainerServer(container, image, version, endpoint, places.tmp)
 
 
 def image_for(origin: ServerVersion | None) -> str:
@@ -172,6 +188,8 @@ def sweep(engine: Engine) -> list[str]:
     swept = []
     for found in engine.containers.list(all=True, filters={"label": LABEL}):
         made_by = found.labels[LABEL]
+        if found.name.startswith(_KEPT):
+            continue
         ended = found.status in ("exited", "dead")
         if owner.is_gone(made_by) or (ended and not owner.is_here(made_by)):  # as after a reboot
             with contextlib.suppress(Exception):  # another dbaudit may remove it at the same time

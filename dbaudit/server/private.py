@@ -22,7 +22,7 @@ from dbaudit.server.disk import Needs
 from dbaudit.server.identity import Identity, server_identity
 from dbaudit.server.lifeline import Lifeline, Order
 from dbaudit.server.place import Places
-from dbaudit.server.server import Account, Endpoint, Kept, Server, new_password
+from dbaudit.server.server import Account, Endpoint, Kept, Server, client_options, new_password
 from dbaudit.server.version import ServerVersion
 from dbaudit.server.workspace import SOCKET_PATH_LIMIT, Workspace
 
@@ -70,7 +70,7 @@ class PrivateServer(Server):
     def keep(self) -> Kept:
         """Have its supervisor stay, and the server with it, until the supervisor is told to end."""
         assert self.directory is not None
-        options = _client_options(self.directory / "client.cnf", self._endpoint)
+        options = client_options(self.directory / "client.cnf", self._endpoint)
         self._lifeline.keep()
         self._close = _nothing
         return Kept(f"mysql --defaults-extra-file={options}", f"kill {self.supervisor}")
@@ -202,14 +202,6 @@ def _write_first_statements(plan: Plan, path: Path, admin: Account) -> Path:
 
 def _nothing() -> None:
     """What closing a kept server does."""
-
-
-def _client_options(path: Path, endpoint: Endpoint) -> Path:
-    """An option file for client programs, readable by us alone."""
-    path.touch(mode=0o600)
-    admin = endpoint.admin
-    path.write_text(f"[client]\nuser={admin.user}\npassword={admin.password}\nsocket={endpoint.socket}\n")
-    return path
 
 
 def _await(plan: Plan, endpoint: Endpoint, lifeline: Lifeline, logfile: Path) -> None:

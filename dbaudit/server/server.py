@@ -80,6 +80,18 @@ class Kept:
     stop: str
 
 
+def client_options(path: Path, endpoint: Endpoint) -> Path:
+    """An option file for client programs, readable by us alone."""
+    path.touch(mode=0o600)
+    lines = ["[client]", f"user={endpoint.admin.user}", f"password={endpoint.admin.password}"]
+    if endpoint.socket:
+        lines.append(f"socket={endpoint.socket}")
+    elif endpoint.address:
+        lines += [f"host={endpoint.address[0]}", f"port={endpoint.address[1]}", "protocol=tcp"]
+    path.write_text("\n".join([*lines, ""]))
+    return path
+
+
 class Server(ABC):
     """A throwaway server that dbaudit may fill, change and forget.
 

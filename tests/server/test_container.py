@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pymysql
 import pytest
 
 from dbaudit.errors import DbauditError
@@ -29,6 +30,18 @@ from dbaudit.server.disk import Needs
 from dbaudit.server.place import Places
 start_container(sys.argv[1], Places(Path("/tmp"), Path("/tmp")), Needs())
 os.kill(os.getpid(), 9)
+"""
+
+KEEPS_ONE = """
+import os, sys
+from pathlib import Path
+from dbaudit.server.container import start_container
+from dbaudit.server.disk import Needs
+from dbaudit.server.place import Places
+tmp = Path(sys.argv[2])
+with start_container(sys.argv[1], Places(tmp, tmp, os.environ["PATH"]), Needs()) as server:
+    kept = server.keep()
+print(kept.connect, kept.stop, sep="\\n")
 """
 
 
@@ -82,6 +95,26 @@ def test_a_container_serves_and_goes(engine: Any, image: str, places: Places) ->
         assert "/var/lib/mysql" in made.attrs["HostConfig"]["Tmpfs"]
     assert ours(engine) == before
     server.close()
+
+
+def test_one_that_is_kept_is_reached_and_ended_as_told(engine: Any, image: str, places: Places) -> None:
+    made = subprocess.run(
+        [sys.executable, "-c", KEEPS_ONE, image, str(places.tmp)], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    connect, stop = made.stdout.splitlines()
+    name = stop.split()[3]
+    try:
+        sweep(engine)  # its dbaudit is gone
+        options = Path(connect.partition("=")[2])
+        assert options.stat().st_mode & 0o777 == 0o600
+        with pymysql.connect(read_default_file=str(options)) as connection:
+            assert connection.cursor().execute("SELECT 1") == 1
+        assert subprocess.run(stop, shell=True, check=False, capture_output=True).returncode == 0
+        assert engine.containers.list(all=True, filters={"name": name}) == []
+        assert not options.exists()
+    finally:
+        for left in engine.containers.list(all=True, filters={"name": name}):
+            left.remove(force=True, v=True)
 
 
 def test_what_a_killed_dbaudit_left_is_swept(engine: Any, image: str, places: Places) -> None:
