@@ -1,0 +1,183 @@
+"""More than one server: a flush waits for a lagging replica and for a cluster's flow control, and goes on after."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dbaudit.server.place import Places
+from dbaudit.server.server import Server
+from tests import cluster, matrix
+from tests.cli.conftest import Dbaudit
+from tests.cluster import Member, Replicated, ask, run, status, until
+from tests.tokens.conftest import Execute
+from tests.tokens.databases import HAVANA, NOW
+
+DEAD = "SELECT COUNT(*) FROM keystone.token WHERE expires < '2013-11-15 12:00:00'"
+
+
+@pytest.fixture(scope="module")
+def pair(places: Places) -> Iterator[Replicated]:
+    try:
+        with cluster.replicated(places) as made:
+            yield made
+    except matrix.AbsentError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="module")
+def nodes(places: Places) -> Iterator[list[Member]]:
+    try:
+        with cluster.galera(places) as made:
+            yield made
+    except matrix.AbsentError as error:
+        pytest.skip(str(error))
+
+
+def keystone(server: Member, rows: int) -> str:
+    """A keystone with dead tokens; gives its URL."""
+    run(server, "DROP DATABASE IF EXISTS keystone", "CREATE DATABASE keystone")
+    with contextlib.closing(server.admin("keystone")) as connection, connection.cursor() as cursor:
+        for statement in HAVANA:
+            cursor.execute(statement)
+        cursor.executemany(
+            "INSERT INTO token VALUES (%s, '2013-01-01', %s, 1, NULL, NULL)",
+            [(f"{number * 2654435761 % 2**32:08x}", "x" * 300) for number in range(rows)],
+        )
+    return url(server)
+
+
+def url(server: Member) -> str:
+    return f"mysql+pymysql://root@localhost/keystone?unix_socket={server.socket}"
+
+
+def words(where: str, *more: str) -> list[str]:
+    return [sys.executable, "-m", "dbaudit", "tokens", "flush", where, "--before", NOW, "--apply", *more]
+
+
+def test_it_waits_for_a_replica(pair: Replicated, environment: dict[str, str]) -> None:
+    where = keystone(pair.primary, 3_000)
+    until("the replica has it", lambda: ask(pair.replica, "SHOW DATABASES LIKE 'keystone'") and pair.lag() == 0)
+    pair.delay(6)
+    try:
+        command = words(where, "--replica", url(pair.replica), "--max-lag", "2", "--rate", "300", "--max-wait", "60")
+        process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+        until("it has begun", lambda: ask(pair.primary, DEAD) < [(3_000,)], patience=60)
+        until("it lags", lambda: (pair.lag() or 0) > 2, patience=60)
+        time.sleep(2)  # a look at the gauges, and the chunk in hand
+        held = ask(pair.primary, DEAD)[0][0]
+        time.sleep(1.5)
+        still = pair.lag()
+        assert still is None or still <= 2 or ask(pair.primary, DEAD) == [(held,)]
+        assert 0 < held < 3_000
+        pair.delay(0)
+        _, said = process.communicate(timeout=120)
+        assert process.returncode == 0, said
+        assert ask(pair.primary, DEAD) == [(0,)]
+    finally:
+        pair.delay(0)
+    until("the replica has caught up", lambda: ask(pair.replica, DEAD) == [(0,)])
+
+
+def test_unknown_lag_stops_it(pair: Replicated, environment: dict[str, str]) -> None:
+    where = keystone(pair.primary, 50)
+    run(pair.replica, "STOP SLAVE")
+    try:
+        command = words(where, "--replica", url(pair.replica), "--max-wait", "2")
+        ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        assert ran.returncode == 75
+        assert "lag" in ran.stderr
+        assert ask(pair.primary, DEAD) == [(50,)]
+    finally:
+        run(pair.replica, "START SLAVE")
+
+
+def test_it_waits_for_flow_control(nodes: list[Member], environment: dict[str, str]) -> None:
+    one, two = nodes
+    where = keystone(one, 3_000)
+    until("the other node has it", lambda: ask(two, "SHOW DATABASES LIKE 'keystone'"))
+    run(one, "CREATE DATABASE f", "CREATE TABLE f.t (id INT AUTO_INCREMENT PRIMARY KEY)")
+    run(two, "SET GLOBAL wsrep_provider_options = 'gcs.fc_limit=1'")
+    over = threading.Event()
+
+    def slow() -> None:
+        """While the other node applies a large change, small ones queue up behind it, and it asks for a pause."""
+        with contextlib.closing(one.admin("f")) as connection, connection.cursor() as cursor:
+            while not over.is_set():
+                cursor.execute("INSERT INTO t SELECT NULL FROM seq_1_to_50000")
+                for _ in range(20):
+                    cursor.execute("INSERT INTO t VALUES ()")
+
+    brake = threading.Thread(target=slow)
+    before = int(status(one, "wsrep_flow_control_paused_ns"))
+    brake.start()
+    try:
+        process = subprocess.Popen(
+            words(where, "--rate", "600", "--max-wait", "90", "--max-flow-control", "1"), env=environment,
+            stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        until("the node was paused", lambda: int(status(one, "wsrep_flow_control_paused_ns")) > before, patience=60)
+        time.sleep(8)
+        assert process.poll() is None, "3,000 rows at 600 a second take 5 s, unless something holds it back"
+    finally:
+        over.set()
+        brake.join()
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 0, said
+    assert ask(one, DEAD) == [(0,)]
+    run(two, "SET GLOBAL wsrep_provider_options = 'gcs.fc_limit=100'")
+    until("so has the other node", lambda: ask(two, DEAD) == [(0,)])
+
+
+def test_two_nodes_exclude_each_other(nodes: list[Member], environment: dict[str, str]) -> None:
+    where = keystone(nodes[0], 2_000)
+    until("the other node has it", lambda: ask(nodes[1], "SHOW DATABASES LIKE 'keystone'"))
+    first = subprocess.Popen(words(where, "--rate", "300"), env=environment, stderr=subprocess.PIPE, text=True)
+    until("it has begun", lambda: ask(nodes[0], DEAD) < [(2_000,)], patience=60)
+    ran = subprocess.run(words(url(nodes[1])), env=environment, capture_output=True, text=True, check=False)
+    _, said = first.communicate(timeout=120)
+    assert (ran.returncode, first.returncode) == (75, 0), (ran.stderr, said)
+    assert "holds the lease" in ran.stderr
+    refused = subprocess.run(
+        words(where, "--rebuild"), env=environment, capture_output=True, text=True, check=False
+    )  # fmt: skip
+    assert refused.returncode == 66
+    assert "Galera" in refused.stderr
+
+
+@pytest.mark.parametrize("release", ["grizzly", "havana"])
+def test_the_corpus(
+    dbaudit: Dbaudit, execute: Execute, url: str, journal: str, corpus: Path, release: str, server: Server, schema: str
+) -> None:
+    dump = gzip.decompress((corpus / "data" / f"keystone-{release}.sql.gz").read_bytes()).decode()
+    load(server, schema, dump)
+    total = execute("SELECT COUNT(*) FROM token")[0][0]
+    kept = execute("SELECT * FROM token WHERE expires >= '2013-11-15 12:00:00' OR expires IS NULL ORDER BY id")
+    command = ("tokens", "flush", url, "--before", NOW, "--journal-schema", journal, "--format", "json")
+    plan = dbaudit(*command).json["flush"]["tables"][0]
+    assert (plan["dead"], plan["never_expires"], plan["rows"]) == (total - len(kept), 1, total)
+    assert ("no index on the expiry" in plan["course"]) == (release == "grizzly")
+    ran = dbaudit(*command, "--apply")
+    assert ran.code == 0, ran.err
+    assert ran.json["flush"]["tables"][0]["deleted"] == total - len(kept) == 3_999
+    assert execute("SELECT * FROM token ORDER BY id") == kept
+
+
+def load(server: Server, schema: str, dump: str) -> None:
+    """The token and trust tables of a dump, statement by statement."""
+    with contextlib.closing(server.admin(schema)) as connection, connection.cursor() as cursor:
+        cursor.execute("SET sql_mode = ''")
+        for name in ("token", "trust", "trust_role", "migrate_version"):
+            start = dump.index(f"CREATE TABLE `{name}`")
+            cursor.execute(dump[start : dump.index(";\n", start)].replace("%", "%%"))
+            for line in dump.splitlines():
+                if line.startswith(f"INSERT INTO `{name}` "):
+                    cursor.execute(line.rstrip(";"))
