@@ -83,6 +83,7 @@ def _rows(check: Check, audited: Audited) -> Iterator[Finding]:
             keys=tuple(key_text(row, check.key) for row in sample),
             evidence=tuple(check.each.format(**row) for row in sample[:EVIDENCE_SHOWN]) if check.each else (),
         ),
+        sample[0],
     )
 
 
@@ -97,9 +98,9 @@ def _facts(check: Check, audited: Audited) -> Iterator[Finding | Skipped]:
         yield Skipped(check.id, fact.reason) if isinstance(fact, Unknown) else finding(check, fact)
 
 
-def finding(check: Check, fact: Fact) -> Finding:
-    """The finding that a fact makes, with the check's sentence filled in."""
-    values: Mapping[str, Any] = {"count": f"{fact.count:,}", "object": fact.object, **fact.facts}
+def finding(check: Check, fact: Fact, example: Mapping[str, Any] | None = None) -> Finding:
+    """The finding that a fact makes, with the check's sentence filled in; `example` is the first of its rows."""
+    values: Mapping[str, Any] = {**(example or {}), "count": f"{fact.count:,}", "object": fact.object, **fact.facts}
     remedy = check.remedy if fact.remedy is None else fact.remedy
     return Finding(
         check=check.id,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from dbaudit.errors import DbauditError
 from dbaudit.progress import Watch, silent
 from dbaudit.repair import faults
 from dbaudit.repair.gauge import HISTORY, LAG, PAUSED, THREADS, FlowControl, HistoryList, ReplicaLag, ThreadsRunning
+from dbaudit.repair.refusal import separates
 from dbaudit.repair.stop import Stop
 from dbaudit.repair.throttle import MAX_WAIT, Gauge, SentinelFile, Throttle, Throttled, Window
 
@@ -47,7 +48,9 @@ def throttle_of(brakes: Brakes, target: Target, stop: Stop, watch: Watch = silen
         if reason := gauges[0].holds():
             raise Throttled(f"not begun: {reason}", "remove it and run again")
     urls = list(brakes.replicas) or (list(_known(target)) if brakes.look_for_replicas else [])
-    gauges += [ReplicaLag(url, brakes.max_lag) for url in urls]
+    for url in urls:
+        _refuse_if_filtered(url, target)
+        gauges.append(ReplicaLag(url, brakes.max_lag))
     gauges.append(ThreadsRunning(target.url, brakes.max_threads))
     if target.galera:
         gauges.append(FlowControl(target.url, brakes.max_paused))
@@ -72,6 +75,26 @@ def _known(target: Target) -> Iterator[URL]:
             f"the server has the replica {name}, whose lag cannot be read",
             "name it with --replica URL, or leave its lag alone with --ignore-replicas",
         )
+
+
+def _refuse_if_filtered(url: URL, target: Target) -> None:
+    """Raise DbauditError where a replica takes only one of the database and the journal over."""
+    status = ReplicaLag(url).status()
+    for name, end in (("Replicate_{}_DB", ""), ("Replicate_Wild_{}_Table", ".%")):
+        do, ignore = (_names(status, name.format(kind), end) for kind in ("Do", "Ignore"))
+        if not separates(do, ignore, target.database, target.journal.schema):
+            continue
+        raise DbauditError(
+            f"the replica {url.host or 'localhost'} takes over only one of `{target.database}` and "
+            f"`{target.journal.schema}`: it would get the repair without its journal, or the journal alone",
+            "keep the journal beside the data: --journal-schema SAME",
+        )
+
+
+def _names(status: Mapping[str, Any], name: str, end: str = "") -> frozenset[str]:
+    """Schemas that a filter of SHOW REPLICA STATUS names; of patterns, those of whole schemas."""
+    said = [each.strip() for each in str(status.get(name) or "").split(",")]
+    return frozenset(each.removesuffix(end).replace("\\_", "_") for each in said if each and each.endswith(end))
 
 
 def _registered(target: Target) -> list[dict[str, Any]]:

@@ -67,7 +67,7 @@ class ReplicaLag:
     def holds(self) -> str | None:
         """A sentence where the lag is more than the limit, or is not known."""
         try:
-            row = self._reader.row("SHOW REPLICA STATUS", "SHOW SLAVE STATUS")
+            row = self._row()
         except (pymysql.MySQLError, OSError) as error:
             return f"replica lag of {self._name} is unknown ({error.args[-1] if error.args else error})"
         if row is None:
@@ -76,6 +76,15 @@ class ReplicaLag:
         if lag is None:
             return f"replica lag of {self._name} is unknown (replication does not run)"
         return f"replica lag of {self._name} is {int(lag)} s (limit {self._limit:g} s)" if lag > self._limit else None
+
+    def status(self) -> dict[str, Any]:
+        """What the replica says of itself, empty where it says nothing."""
+        with contextlib.suppress(pymysql.MySQLError, OSError):
+            return self._row() or {}
+        return {}
+
+    def _row(self) -> dict[str, Any] | None:
+        return self._reader.row("SHOW REPLICA STATUS", "SHOW SLAVE STATUS")
 
 
 class _Status:

@@ -15,10 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pymysql
-
 from dbaudit.errors import BusyError
-from dbaudit.repair.faults import is_conflict
+from dbaudit.repair.insistence import insist
 
 if TYPE_CHECKING:
     from dbaudit.repair.journal import Journal
@@ -115,6 +113,10 @@ class Lease:
 
         The journal must be there. Ends its own transaction. Raises BusyError with who holds it.
         """
+        return insist(connection, lambda: cls._take(connection, journal, name, work, seconds))
+
+    @classmethod
+    def _take(cls, connection: Connection, journal: Journal, name: str, work: str, seconds: int) -> Lease:
         table = journal.table("lease")
         with connection.cursor() as cursor:
             cursor.execute(f"INSERT IGNORE INTO {table} (name, number) VALUES (%s, 0)", (name,))
@@ -131,8 +133,9 @@ class Lease:
                 (number, _written(this_process()), work, seconds, name, number - 1),
             )
             taken = cursor.rowcount
-        if not taken or not _committed(connection):
+        if not taken:
             raise BusyError("another run took the lease in this instant", "try again")
+        connection.commit()
         return cls(journal, name, number, seconds)
 
     def renew(self, cursor: Any, run: int | None = None) -> None:
@@ -175,13 +178,17 @@ class Lease:
 
     def release(self, connection: Connection) -> None:
         """Give it back; nothing happens where it is not ours any more."""
-        with connection.cursor() as cursor:
-            cursor.execute(
-                f"UPDATE {self.journal.table('lease')} SET holder = NULL, work = NULL, run = NULL, expires = NULL "
-                "WHERE name = %s AND number = %s",
-                (self.name, self.number),
-            )
-        connection.commit()
+
+        def release() -> None:
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    f"UPDATE {self.journal.table('lease')} SET holder = NULL, work = NULL, run = NULL, expires = NULL "
+                    "WHERE name = %s AND number = %s",
+                    (self.name, self.number),
+                )
+            connection.commit()
+
+        insist(connection, release)
 
 
 def held(connection: Connection, journal: Journal, name: str) -> Held | None:
@@ -217,17 +224,6 @@ def unlock(connection: Connection, journal: Journal, name: str) -> Held | None:
         )
     connection.commit()
     return found
-
-
-def _committed(connection: Connection) -> bool:
-    """Commit; False where another node of a Galera cluster was first."""
-    try:
-        connection.commit()
-    except pymysql.OperationalError as error:
-        if is_conflict(error):
-            return False
-        raise
-    return True
 
 
 def _number(cursor: Any, table: str, name: str) -> int:

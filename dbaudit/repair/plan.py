@@ -6,14 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import pymysql
 from sqlalchemy import delete, func, literal, select, update
 
 from dbaudit.change import Delete, Update
 from dbaudit.check import Cannot, Tables
 from dbaudit.errors import DbauditError
+from dbaudit.repair import faults
 from dbaudit.repair.chunk import check_change
 from dbaudit.repair.closure import Closure, closure_of, referred_columns
 from dbaudit.repair.refusal import refuse_if_unsafe
+from dbaudit.repair.secret import shown
 from dbaudit.repair.walk import text_of
 from dbaudit.repair.work import Part, Work
 from dbaudit.schema.model import Schema
@@ -24,10 +27,6 @@ if TYPE_CHECKING:
     from dbaudit.server.server import Connection
 
 SAMPLE = 5  # rows shown before and after
-# Columns whose values are shown to nobody.
-_SECRET = ("secret", "password", "blob", "encrypted_blob", "auth_key", "data", "extra", "key_hash", "connection_info")
-# Tables whose primary key is itself a secret.
-_SECRET_KEYS = ("token",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +101,7 @@ def make_plan(work: Work, target: Target, connection: Connection) -> Plan:
             "whether the tables have triggers could not be seen: "
             f"GRANT TRIGGER ON `{target.database}`.* TO {target.account}"
         )
+    notes += _unseen(connection, target)
     if any(part.derived for part in work.parts):
         notes.append("counters are computed anew by an undo, not restored")
     if any(part.change.absence for part in work.parts):
@@ -135,21 +135,15 @@ def _number(connection: Connection, query: Any) -> int:
 def _sample(part: Part, tables: Tables, closure: Closure, connection: Connection) -> tuple[Mapping[str, Any], ...]:
     table = getattr(tables, part.table)
     key = closure.root.key
-    shown = {} if part.table in _SECRET_KEYS else {name: table.c[name] for name in key.columns}
     bad = part.rows(tables)
-    columns = [column.label(name) for name, column in shown.items()]
-    columns += [
-        column.label(name) for name, column in bad.selected_columns.items()
-        if name in part.label and name not in shown and name not in _SECRET
-    ]  # fmt: skip
+    named = {name: table.c[name] for name in key.columns}
+    named |= {name: column for name, column in bad.selected_columns.items() if name in part.label and name not in named}
+    columns = [column.label(name) for name, column in named.items()]
     if isinstance(part.change, Update):
         for name, value in part.change.values(tables).items():
-            if name not in _SECRET:
-                columns += [table.c[name].label(f"{name}: before"), _labelled(value, f"{name}: after")]
-    if not columns:
-        return ()
+            columns += [table.c[name].label(f"{name}: before"), _labelled(value, f"{name}: after")]
     query = bad.with_only_columns(*columns, maintain_column_froms=True)
-    return _rows(query.order_by(*key.of(table)).limit(SAMPLE), connection)
+    return _rows(query.order_by(*key.of(table)).limit(SAMPLE), connection, part.table)
 
 
 def _counts(part: Part, tables: Tables, connection: Connection) -> tuple[Mapping[str, Any], ...]:
@@ -161,23 +155,19 @@ def _counts(part: Part, tables: Tables, connection: Connection) -> tuple[Mapping
         columns += [_labelled(changed[name], f"{name}: after") for name in part.groups if name in changed]
     names = [column.name for column in columns]
     query = bad.with_only_columns(*columns, func.count().label("rows"), maintain_column_froms=True)
-    return _rows(query.group_by(*names).order_by(*names), connection)
+    return _rows(query.group_by(*names).order_by(*names), connection, part.table)
 
 
-def _rows(query: Any, connection: Connection) -> tuple[Mapping[str, Any], ...]:
+def _rows(query: Any, connection: Connection, table: str) -> tuple[Mapping[str, Any], ...]:
     with connection.cursor() as cursor:
         cursor.execute(*text_of(query))
         names = [each[0] for each in cursor.description or ()]
-        found = [dict(zip(names, map(_plain, row), strict=True)) for row in cursor.fetchall()]
+        found = [{name: shown(table, name, value) for name, value in zip(names, row, strict=True)} for row in cursor]
     return tuple(row | {"rows": int(row["rows"])} if "rows" in row else row for row in found)
 
 
 def _labelled(value: Any, name: str) -> Any:
     return value.label(name) if hasattr(value, "label") else literal(value).label(name)
-
-
-def _plain(value: Any) -> Any:
-    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else value
 
 
 def _shown(bad: Any, part: Part, tables: Tables, connection: Connection) -> str:
@@ -187,6 +177,19 @@ def _shown(bad: Any, part: Part, tables: Tables, connection: Connection) -> str:
     with connection.cursor() as cursor:
         shown = [" ".join(cursor.mogrify(*text_of(query)).split()) for query in (change, bad)]
     return f"{shown[0]} -- the rows of: {shown[1]}"
+
+
+def _unseen(connection: Connection, target: Target) -> list[str]:
+    """What a run cannot watch because the account may not see it."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1 FROM information_schema.INNODB_METRICS LIMIT 1")
+            cursor.fetchall()
+    except pymysql.OperationalError as error:
+        if not faults.is_denied(error):
+            raise
+        return [f"InnoDB's history list cannot be watched: GRANT PROCESS ON *.* TO {target.account}"]
+    return []
 
 
 def _sees_triggers(connection: Connection, target: Target) -> bool:

@@ -9,6 +9,7 @@ import pymysql
 
 from dbaudit.repair.faults import is_conflict, is_lost, text_of
 from dbaudit.repair.images import AFTER, BEFORE, Images
+from dbaudit.repair.secret import shown
 from dbaudit.schema.text import name as quoted
 
 _JSON = ("json", "geometry", "point", "polygon", "vector")
@@ -174,7 +175,7 @@ def _name(cursor: Any, images: Sequence[Images], run: int, seq: int, unit: bytes
 
 
 def _row(images: Images, key: Sequence[Any]) -> str:
-    values = (each.decode("utf-8", "backslashreplace") if isinstance(each, bytes) else str(each) for each in key)
+    values = (str(shown(images.of.name, name, value)) for name, value in zip(images.key, key, strict=True))
     return f"`{images.of.name}` {' '.join(values)}"
 
 

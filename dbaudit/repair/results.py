@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from dbaudit.errors import UsageError
 from dbaudit.finding import Verdict
 from dbaudit.repair import records
 from dbaudit.repair.journal import is_there
@@ -25,8 +26,12 @@ def planned(command: str, work: Work, target: Target, limits: Limits) -> Result:
     """The plan of a work."""
     with target.session() as connection:
         plan = make_plan(work, target, connection)
-    check_limits(plan, limits)
-    return _result(command, target, plan.notes, {"applied": False, "plan": plan.as_dict()})
+    notes = list(plan.notes)
+    try:
+        check_limits(plan, limits)
+    except UsageError as error:
+        notes.insert(0, f"--apply refuses: {error.what}; {error.hint}")
+    return _result(command, target, notes, {"applied": False, "plan": plan.as_dict()})
 
 
 def done(command: str, outcome: Outcome, target: Target) -> Result:
@@ -77,6 +82,6 @@ def pruned(target: Target, days: int) -> Result:
     return _result("runs", target, (said,), {**listed(target).extra, "pruned": list(runs)})
 
 
-def _result(command: str, target: Target, notes: tuple[str, ...], extra: Mapping[str, Any]) -> Result:
+def _result(command: str, target: Target, notes: Sequence[str], extra: Mapping[str, Any]) -> Result:
     database = DatabaseResult(name=target.database, operand=target.shown, server=target.version.short)
-    return Result(command=command, verdict=Verdict.CLEAN, databases=(database,), notes=notes, extra=extra)
+    return Result(command=command, verdict=Verdict.CLEAN, databases=(database,), notes=tuple(notes), extra=extra)

@@ -13,6 +13,7 @@ from dbaudit.errors import BusyError, DbauditError
 from dbaudit.progress import Progress, Watch, silent
 from dbaudit.repair import faults, records
 from dbaudit.repair.edits import REPLACED
+from dbaudit.repair.insistence import insist
 from dbaudit.repair.lease import Lease
 from dbaudit.repair.limits import Limits
 from dbaudit.repair.link import Link
@@ -108,12 +109,15 @@ class _Undo:
             if self.throttle.stop.wanted:
                 raise Interrupted("stopped after a whole chunk", "run it again: it goes on where it stopped")
             self.throttle.wait(lambda: self.lease.keep(self.link.connection))
+        insist(self.link.connection, self._end)
+        kept = tuple(self.kept.values())[:LISTED]
+        return Undone(self.run, self.plan.record.work, restored, kept, self.kept_units)
+
+    def _end(self) -> None:
         with self.link.connection.cursor() as cursor:
             self.lease.renew(cursor)
             records.set_state(cursor, self.target, self.run, records.UNDONE)
         self.link.connection.commit()
-        kept = tuple(self.kept.values())[:LISTED]
-        return Undone(self.run, self.plan.record.work, restored, kept, self.kept_units)
 
     def _chunk(self, seq: int) -> int:
         for attempt in range(ATTEMPTS):

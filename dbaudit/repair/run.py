@@ -17,6 +17,7 @@ from dbaudit.progress import Progress, Watch
 from dbaudit.repair import faults, records
 from dbaudit.repair.chunk import Bounds, Chunker, TooBig
 from dbaudit.repair.images import images_of, make_images
+from dbaudit.repair.insistence import insist
 from dbaudit.repair.lease import Lease
 from dbaudit.repair.limits import Limits, Outcome, check_limits
 from dbaudit.repair.link import Link
@@ -60,7 +61,7 @@ class Run:
         try:
             plan = make_plan(self.work, self.target, self.link.connection)
             check_limits(plan, self.limits)
-            resumed = self._begin(plan)
+            resumed = self._survive(lambda: self._begin(plan))
             if not self.run:
                 return Outcome(None, self.work.name, 0, 0, self._seconds(), 0.0, resumed=False, plan=plan)
             for part in plan.parts:
@@ -272,15 +273,20 @@ class Run:
 
     def _end(self, state: str) -> None:
         """Write how it ended and give the lease back, as far as the server lets us."""
-        with contextlib.suppress(pymysql.MySQLError, OSError, DbauditError):
-            self.link.rollback()
-            with self.link.connection.cursor() as cursor:
+        connection = self.link.connection
+
+        def end() -> None:
+            with connection.cursor() as cursor:
                 self.lease.lock(cursor)
                 if self.run:
                     records.set_state(cursor, self.target, self.run, state)
-            self.link.connection.commit()
+            connection.commit()
+
+        with contextlib.suppress(pymysql.MySQLError, OSError, DbauditError):
+            self.link.rollback()
+            insist(connection, end)
         with contextlib.suppress(pymysql.MySQLError, OSError):
-            self.lease.release(self.link.connection)
+            self.lease.release(connection)
 
 
 def bounds_of(target: Target) -> Bounds:

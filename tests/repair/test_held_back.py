@@ -221,3 +221,15 @@ def test_a_concurrent_writer_loses_nothing(
             )
     finally:
         server.close()
+
+
+def test_a_replica_that_leaves_the_journal_out_is_refused(pair: Replicated) -> None:
+    target, _ = with_things(pair.primary)
+    command(pair.replica, "STOP SLAVE", "SET GLOBAL replicate_do_db = 'things'", "START SLAVE")
+    try:
+        with pytest.raises(DbauditError, match="takes over only one of"):
+            throttle_of(Brakes(replicas=[local(pair.replica, "")]), target, Stop())
+        beside = open_target(local(pair.primary), "SAME")
+        throttle_of(Brakes(replicas=[local(pair.replica, "")]), beside, Stop())
+    finally:
+        command(pair.replica, "STOP SLAVE", "SET GLOBAL replicate_do_db = ''", "START SLAVE")
