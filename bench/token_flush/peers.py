@@ -50,8 +50,11 @@ class Measured:
 Work = Callable[[Durable], int]
 
 
-def measure(name: str, server: Durable, work: Work) -> Measured:
-    """Run a peer and look what it did. Raises AssertionError where dead rows are left or living ones are gone."""
+def measure(name: str, server: Durable, work: Work, *, living: bool = True) -> Measured:
+    """Run a peer and look what it did. Raises AssertionError where dead rows are left or living ones are gone.
+
+    `living` False where somebody else makes and deletes living ones.
+    """
     log = server.data / "slow.log"
     with contextlib.closing(server.connect("keystone")) as connection, connection.cursor() as cursor:
         before = count(cursor)
@@ -64,7 +67,8 @@ def measure(name: str, server: Durable, work: Work) -> Measured:
         cpu, deletes = server_cpu(server) - cpu, commands(cursor) - deletes
         cursor.execute("SET GLOBAL slow_query_log = 0")
         after = count(cursor)
-        assert after[1] == 0 and after[0] == before[0] - before[1], (name, before, after)
+        assert after[1] == 0, (name, before, after)
+        assert not living or after[0] == before[0] - before[1], (name, before, after)
     times = sorted(statements(log), reverse=True)
     place = deletes // 100
     p99 = times[place] if place < len(times) else LOGGED
@@ -160,8 +164,10 @@ def loop(server: Durable) -> int:
     return 0
 
 
+# The history list is long after such a purge whoever does it; the peers do not look at it.
+WATCH = ("--max-history", "1000000000")
 PEERS: dict[str, Work] = {
-    "dbaudit --fast": dbaudit("--fast", "--max-history", "1000000000"),
+    "dbaudit --fast": dbaudit("--fast", *WATCH),
     "pt-archiver --commit-each": archiver("--limit", "1000", "--commit-each"),
     "pt-archiver --bulk-delete": archiver("--limit", "1000", "--commit-each", "--bulk-delete"),
     "single DELETE": single,
