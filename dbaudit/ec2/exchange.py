@@ -14,6 +14,7 @@ What breaks off before 2 is void, what breaks off after it is finished by `base.
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -29,12 +30,14 @@ from dbaudit.ec2.ruling import HAVANA, Ruling
 from dbaudit.ec2.scan import Sight, Want
 from dbaudit.reconcile import Verb
 from dbaudit.repair import faults
+from dbaudit.repair.pace import Pace
 
 if TYPE_CHECKING:
     from dbaudit.packs.keystone._ec2 import Key
 
-# Keys of a transaction: so few that a user's own change waits some hundredths of a second at most.
-CHUNK = 250
+# Keys of a transaction at most; how many it is follows the time that a chunk takes, for which a user's own change to
+# one of its keys waits.
+MOST = 2_000
 # How often a chunk that met another transaction is tried again before it is left for the next round.
 TRIES = 3
 
@@ -61,13 +64,16 @@ class Exchange:
     reached: Callable[[str], None] = lambda _point: None
     stopped: Callable[[], bool] = lambda: False
     finished: list[str] = field(default_factory=list)
+    pace: Pace = field(default_factory=lambda: Pace(most=MOST))
 
     def carry(self, wants: Sequence[Want]) -> Iterator[Outcome]:
         """Carry these keys over, chunk by chunk."""
-        for start in range(0, len(wants), CHUNK):
-            if self.stopped():
-                return  # what is left is found again
-            yield from self._tried(wants[start : start + CHUNK])
+        start = 0
+        while start < len(wants) and not self.stopped():  # what is left is found again
+            began, chunk = time.monotonic(), wants[start : start + self.pace.rows]
+            yield from self._tried(chunk)
+            self.pace.took(len(chunk), time.monotonic() - began)
+            start += len(chunk)
 
     def _tried(self, wants: Sequence[Want]) -> list[Outcome]:
         for _ in range(TRIES):

@@ -188,6 +188,45 @@ def test_printing_and_refusing_triggers(sites: Sites, dbaudit: Run, tmp_path: Pa
     assert dbaudit("ec2", "sync", grizzly.url, havana.url, "--follow").code == 64
 
 
+@pytest.mark.server("mysql>=9")
+def test_a_server_that_is_read_only_for_a_while(sites: Sites, follow: Callable[..., Follower]) -> None:
+    """As a primary that was demoted: nothing is written there, and it goes on when there is one that takes writes."""
+    grizzly, havana = sites
+    run = follow("--interval", "3s")
+    run.began()
+    time.sleep(0.2)
+    grizzly.old("a", S)
+    grizzly.run("SET GLOBAL super_read_only = 1")
+    try:
+        until(lambda: run.events("lost"))
+        assert "read-only" in run.events("lost")[0]["what"] or "1290" in run.events("lost")[0]["what"]
+        assert havana.news() == {}
+    finally:
+        grizzly.run("SET GLOBAL super_read_only = 0, read_only = 0")
+    until(lambda: set(havana.news()) == {"a"})
+    assert run.stop() == 0
+
+
+def test_the_privileges_that_the_docs_name_are_enough(sites: Sites, dbaudit: Run, tmp_path: Path) -> None:
+    grizzly, havana = sites
+    server = grizzly.server
+    account = server.restricted([f"{grizzly.name[:40]}_x"])  # a user without any right here
+    who = f"'{account.user}'@'{server._endpoint.host}'"
+    for site in sites:
+        pattern = site.name.replace("_", "\\_")
+        grizzly.run(f"GRANT SELECT, INSERT, UPDATE, DELETE ON `{pattern}`.* TO {who}")
+    grizzly.run(f"GRANT CREATE, SELECT, INSERT, UPDATE, DELETE ON `dbaudit`.* TO {who}")
+    grizzly.old("a", S)
+    urls = [server.url(account, site.name).render_as_string(hide_password=False) for site in sites]
+    ran = dbaudit("ec2", "sync", *urls, "--apply", "--key-file", tmp_path / "key")
+    assert ran.code == 0, ran
+    assert set(havana.news()) == {"a"}
+    grizzly.run(f"REVOKE CREATE, SELECT, INSERT, UPDATE, DELETE ON `dbaudit`.* FROM {who}")
+    grizzly.run("DROP DATABASE dbaudit")
+    ran = dbaudit("ec2", "sync", *urls, "--apply", "--key-file", tmp_path / "key2")
+    assert ran.code == 66 and "GRANT CREATE" in ran.err and account.password not in ran.err, ran
+
+
 @pytest.mark.server("mysql==5.6", "mariadb")
 def test_without_the_privilege_it_says_what_to_grant(sites: Sites, dbaudit: Run, tmp_path: Path) -> None:
     grizzly, havana = sites
