@@ -63,10 +63,12 @@ class Nearest:
 class HalfApplied:
     """A step whose number is not reached and whose objects are there, in part or (`complete`) all of them.
 
-    `done`, `left` and `unclear` hold its work in order; what is done to rows is always unclear.
+    `number` is where its repository stands. `done`, `left` and `unclear` hold its work in order; what is done to rows
+    is always unclear.
     """
 
     step: StepFacts
+    number: int
     done: tuple[Work, ...]
     left: tuple[Work, ...]
     unclear: tuple[Work, ...]
@@ -79,10 +81,15 @@ class HalfApplied:
         return not self.left
 
     @property
+    def stops(self) -> bool:
+        """Whether all that is done comes before all that is left, as after a step that failed."""
+        return not self.left or self.step.work.index(self.done[-1]) < self.step.work.index(self.left[0])
+
+    @property
     def sentence(self) -> str:
         """What is the case, for people."""
         if self.complete:
-            return f"all that step {self.step.id} makes is there already, though the version is before it"
+            return f"all that step {self.step.id} makes is there already, though the version is {self.number}"
         done = "; ".join(work.text for work in self.done)
         left = "; ".join(work.text for work in self.left)
         return f"step {self.step.id} is half applied: done are {done}; not done are {left}"
@@ -194,23 +201,36 @@ def half_applied(service: str, schema: Schema, versions: Mapping[str, int]) -> H
     """The next step of any repository, where some of what it makes is there already; else None.
 
     What is there on an untouched database of these numbers too is no sign. None where the numbers are not
-    known.
+    known. A repository without a row has run nothing.
     """
     catalogue, pristine = load_catalogue(service), reference_at(service, versions)
     if catalogue is None or pristine is None:
         return None
     versions = normal(versions)
+    plain, before = canonical(schema), canonical(pristine)
     for name in dict.fromkeys(step.repository for step in catalogue.steps):
         number = versions.get(name, 0)
         step = next((s for s in catalogue.steps if s.repository == name and s.number > number), None)
-        if step is not None and (number or name == _main(catalogue)):
-            found = _half(step, canonical(schema), canonical(pristine))
-            if found is not None:
-                return found
+        found = _half(step, number, plain, before) if step is not None else None
+        if found is not None:
+            return found
     return None
 
 
-def _half(step: StepFacts, schema: Schema, pristine: Schema) -> HalfApplied | None:
+def half_applied_near(near: Nearest, schema: Schema) -> HalfApplied | None:
+    """A step that was done in part, in a database that does not say its number.
+
+    Steps about the nearest numbers are looked at. Only one whose work stops at one place counts: what is missing in
+    its midst is a site's own drift.
+    """
+    for number in range(near.last + 1, near.first - 2, -1):
+        found = half_applied(near.repository, schema, {near.repository: number})
+        if found is not None and not found.complete and found.stops:
+            return found
+    return None
+
+
+def _half(step: StepFacts, number: int, schema: Schema, pristine: Schema) -> HalfApplied | None:
     before = states(step, pristine)
     now = states(step, schema)
     done, left, unclear = [], [], []
@@ -221,4 +241,4 @@ def _half(step: StepFacts, schema: Schema, pristine: Schema) -> HalfApplied | No
             left.append(work)
         else:
             unclear.append(work)
-    return HalfApplied(step, tuple(done), tuple(left), tuple(unclear)) if done else None
+    return HalfApplied(step, number, tuple(done), tuple(left), tuple(unclear)) if done else None

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from dbaudit import packs
 from dbaudit.migration.catalogue import load_catalogue, repository
-from dbaudit.migration.fingerprint import HalfApplied, Nearest, half_applied, nearest
+from dbaudit.migration.fingerprint import HalfApplied, Nearest, half_applied, half_applied_near, nearest
 from dbaudit.migration.lineage import load_lineage
 from dbaudit.release import Release
 from dbaudit.schema.model import Schema
@@ -124,6 +124,8 @@ def stand(schema: Schema, versions: Versions) -> Standing:
     if not versions.revisions:
         near = nearest(service, schema, versions.numbers)
         half = half_applied(service, schema, versions.numbers)
+        if half is None and near is not None and service not in versions.numbers:
+            half = half_applied_near(near, schema)
     if release is None and near is not None and not versions.numbers:
         release, exact = near.release, near.whole
     warnings = tuple(_warnings(service, versions, release, near, half))
