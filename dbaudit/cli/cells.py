@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from dbaudit.cli import operands, options
 from dbaudit.cli.flavors import Again, Cells, Jobs, Top, looking
 
 app = typer.Typer(help="What nova's cells v1 keep both in the top database and in a cell.", no_args_is_help=True)
+
+
+Left = Annotated[str, typer.Argument(metavar="LEFT", help="A live database: a URL, or a configuration file.")]
+Right = Annotated[str, typer.Argument(metavar="RIGHT", help="Another.")]
+Table = Annotated[str, typer.Option("--table", metavar="NAME", help="The table.")]
+Key = Annotated[
+    list[str] | None,
+    typer.Option("--key", metavar="COLUMN", help="Match rows by this unique key; repeatable. Default: primary key."),
+]
+Ignore = Annotated[
+    list[str] | None, typer.Option("--ignore", metavar="COLUMN", help="A column that may differ; repeatable.")
+]
 
 
 @app.callback()
@@ -36,5 +50,31 @@ def compare(
     where = destinations(format or [], output)
     with looking((top, *cells), database, jobs, look_again, defaults_file, ask_password, quiet) as (sides, look):
         result = compared(sides, look)
+    write(result, where, width=places.width(), colour=places.colour())
+    return result.exit
+
+
+@app.command("tables")
+def tables(
+    left: Left,
+    right: Right,
+    table: Table,
+    key: Key = None,
+    ignore: Ignore = None,
+    database: operands.Database = None,
+    defaults_file: operands.DefaultsFile = None,
+    ask_password: operands.AskPassword = False,
+    format: options.Format = None,
+    output: options.Output = None,
+    quiet: options.Quiet = False,
+) -> int:
+    """Compare one table of two live databases by checksums, down to the rows. Exits 1 where rows differ. Reads only."""
+    from dbaudit.cells.tables import tables as compared
+    from dbaudit.cli import places
+    from dbaudit.report.write import destinations, write
+
+    where = destinations(format or [], output)
+    with operands.read((left, right), database or [], defaults_file, ask_password, quiet) as (one, other):
+        result = compared(one, other, table, tuple(key or ()), frozenset(ignore or ()))
     write(result, where, width=places.width(), colour=places.colour())
     return result.exit

@@ -1,0 +1,124 @@
+"""The checksum compare on real servers: every difference, and none that is not one."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from dbaudit.cells.checksum import Difference, Side, compare_tables
+from dbaudit.errors import DbauditError
+from dbaudit.schema.read import read_live
+from dbaudit.server.server import Server
+
+Execute = Callable[..., None]
+MAKE = (
+    "CREATE TABLE {name} (`k` VARCHAR(40) CHARACTER SET utf8 NOT NULL, n INT NOT NULL, a VARCHAR(40), b VARCHAR(40), "
+    "d DATETIME, x DECIMAL(8,2), f DOUBLE, PRIMARY KEY (`k`, n)) ENGINE=InnoDB DEFAULT CHARSET=utf8"
+)
+COLUMNS = ("k", "n", "a", "b", "d", "x", "f")
+
+
+@pytest.fixture
+def execute(server: Server, schema: str) -> Execute:
+    def run(*statements: str) -> None:
+        with contextlib.closing(server.admin(schema)) as connection, connection.cursor() as cursor:
+            for statement in statements:
+                cursor.execute(statement)
+
+    return run
+
+
+@pytest.fixture
+def differences(server: Server, schema: str, execute: Execute) -> Iterator[Callable[[], list[Difference]]]:
+    execute(MAKE.format(name="l"), MAKE.format(name="r"))
+    with (
+        contextlib.closing(server.admin(schema)) as one, contextlib.closing(server.admin(schema)) as other
+    ):  # fmt: skip
+
+        def compare() -> list[Difference]:
+            tables = read_live(one, schema).tables
+            sides = Side(one, tables["l"]), Side(other, tables["r"])
+            return list(compare_tables(*sides, ("k", "n"), COLUMNS))
+
+        yield compare
+
+
+def filled(execute: Execute, rows: int) -> None:
+    digits = " UNION ALL ".join(f"SELECT {number} AS d" for number in range(10))
+    tens = ", ".join(f"({digits}) AS t{number}" for number in range(5))
+    value = "t0.d + 10 * t1.d + 100 * t2.d + 1000 * t3.d + 10000 * t4.d"
+    execute(
+        f"INSERT INTO l SELECT CONCAT('key|', ({value}) % 977), {value}, CONCAT('a,', {value}), IF(t0.d = 3, NULL, "
+        f"'b'), '2020-01-01' + INTERVAL {value} SECOND, ({value}) / 100, ({value}) / 3 FROM {tens} "
+        f"WHERE {value} < {rows}",
+        "INSERT INTO r SELECT * FROM l",
+    )
+
+
+def test_equal_tables_have_no_difference(execute: Execute, differences: Callable[[], list[Difference]]) -> None:
+    filled(execute, 40_000)
+    assert differences() == []
+
+
+def test_each_kind_of_difference_is_found_by_its_key(
+    execute: Execute, differences: Callable[[], list[Difference]]
+) -> None:
+    filled(execute, 40_000)
+    execute(
+        "DELETE FROM r WHERE n IN (17, 39999)",
+        "DELETE FROM l WHERE n = 20000",
+        "UPDATE r SET b = '' WHERE n = 13",  # was NULL
+        "UPDATE r SET a = 'A,101' WHERE n = 101",  # equal for the collation
+        "UPDATE r SET a = 'a,202 ' WHERE n = 202",  # a blank at the end
+        "UPDATE r SET a = 'a,30', b = '3b' WHERE n = 303",  # a separator that moved
+        "UPDATE r SET x = x + 0.01 WHERE n = 404",
+        "UPDATE r SET d = d + INTERVAL 1 SECOND WHERE n = 505",
+        "UPDATE r SET f = f * 2 WHERE n = 606",
+    )
+    found = {(each.key, each.only) for each in differences()}
+    assert found == {
+        ((f"key|{number % 977}", str(number)), only)
+        for number, only in (
+            (17, "left"), (39999, "left"), (20000, "right"), (13, None), (101, None), (202, None), (303, None),
+            (404, None), (505, None), (606, None),
+        )
+    }  # fmt: skip
+
+
+def test_values_that_are_swapped_do_not_cancel(execute: Execute, differences: Callable[[], list[Difference]]) -> None:
+    execute(
+        "INSERT INTO l (`k`, n, a) VALUES ('x', 1, 'one'), ('x', 2, 'two'), ('y', 1, 'ab'), ('y', 2, 'a')",
+        "INSERT INTO r (`k`, n, a) VALUES ('x', 1, 'two'), ('x', 2, 'one'), ('y', 1, 'a'), ('y', 2, 'ab')",
+    )
+    assert [each.key for each in differences()] == [("x", "1"), ("x", "2"), ("y", "1"), ("y", "2")]
+
+
+def test_a_separator_inside_of_values(execute: Execute, differences: Callable[[], list[Difference]]) -> None:
+    execute(
+        "INSERT INTO l (`k`, n, a, b) VALUES ('x', 1, 'ab', 'c'), ('x', 2, '1:N', NULL), ('x', 3, NULL, 'z')",
+        "INSERT INTO r (`k`, n, a, b) VALUES ('x', 1, 'a', 'bc'), ('x', 2, '1', ':N'), ('x', 3, 'z', NULL)",
+    )
+    assert [each.key for each in differences()] == [("x", "1"), ("x", "2"), ("x", "3")]
+
+
+def test_types_and_charsets_may_differ(
+    server: Server, schema: str, execute: Execute, differences: Callable[[], list[Difference]]
+) -> None:
+    filled(execute, 2_000)
+    execute(
+        "ALTER TABLE r MODIFY a VARCHAR(80) CHARACTER SET utf8mb4, MODIFY n BIGINT NOT NULL, MODIFY x DECIMAL(12,4)",
+        "UPDATE l SET a = 'bjørn' WHERE n = 5", "UPDATE r SET a = 'bjørn' WHERE n = 5",
+    )  # fmt: skip
+    assert differences() == []
+    execute("UPDATE r SET a = 'bjorn' WHERE n = 5")
+    assert [each.key for each in differences()] == [("key|5", "5")]
+
+
+def test_a_key_that_is_not_unique_is_refused(server: Server, schema: str, execute: Execute) -> None:
+    execute(MAKE.format(name="l"), MAKE.format(name="r"))
+    with contextlib.closing(server.admin(schema)) as one, contextlib.closing(server.admin(schema)) as other:
+        tables = read_live(one, schema).tables
+        with pytest.raises(DbauditError, match="no unique key"):
+            list(compare_tables(Side(one, tables["l"]), Side(other, tables["r"]), ("k",), COLUMNS))
