@@ -15,7 +15,7 @@ from dbaudit.ec2.exchange import Exchange, Outcome
 from dbaudit.ec2.link import Link
 from dbaudit.ec2.locked import lock
 from dbaudit.ec2.ruling import HAVANA
-from dbaudit.ec2.scan import Scan, Sight, Want
+from dbaudit.ec2.scan import NOTHING, Scan, Sight, Want
 from dbaudit.ec2.survey import Survey, Tally
 from dbaudit.reconcile import VALVE_SHARE, Valve, Verb, valve
 
@@ -89,7 +89,9 @@ class Carrier:
 
     def some(self, names: Sequence[tuple[str, str]]) -> Round:
         """The round of some keys, by id and, where it is known, access key."""
-        done = self._carry(self._judged([Want(id, access) for id, access in names]), Survey())
+        wants = self._judged([Want(id, access) for id, access in names])
+        done = self._carry(wants, Survey())
+        done.over += self.book.close(want.id for want in wants if want.ruling == NOTHING)
         return replace(done, full=False)
 
     def _judged(self, wants: list[Want]) -> list[Want]:
@@ -129,7 +131,7 @@ class Carrier:
         ruling = outcome.ruling
         if ruling.trouble in PASSING:
             done.waiting += 1
-        elif ruling.trouble is not None:
+        elif ruling.trouble is not None and ruling.verb is Verb.KEEP:
             done.survey.note(ruling.trouble, outcome.access)
         elif ruling.prune:
             done.counts[ruling.verb.value, "grizzly"] += outcome.left

@@ -71,16 +71,17 @@ class Judge:
         if self.rules.prune and self._dead(left, right, known):
             return Ruling(Verb.DELETE, prune=True)
         if left is not None and right is not None and right.limits:
-            return Ruling(Verb.KEEP, trouble=Trouble.TRUST)
+            return self._limited(left, right, known)
         decision = settle(decide(left, right, known, self.agrees), self.rules.policy, left, right)
-        if (
-            decision.verb is Verb.KEEP
-            and known is not None
-            and left is not None
-            and self.census.seen(left) & ~known.seen
-        ):
+        if decision.verb is Verb.KEEP and left and known and self.census.seen(left) & ~known.seen:
             decision = Decision(Verb.AGREE)  # the base learns of an owner that came later
         return self._possible(decision, left, right)
+
+    def _limited(self, left: Key, right: Key, known: Known | None) -> Ruling:
+        """A key that Havana limits and Grizzly does not: neither is copied, but either revocation is to be noticed."""
+        told = known is not None and self.agrees(left, known)
+        same = left.differences(right) == ("limits",)
+        return Ruling(Verb.AGREE if same and not told else Verb.KEEP, trouble=Trouble.TRUST)
 
     def _dead(self, left: Key | None, right: Key | None, known: Known | None) -> bool:
         seen = known.seen if known is not None else 0
@@ -93,6 +94,8 @@ class Judge:
         source, obstacle = (left, obstacle_in_havana) if decision.target is HAVANA else (right, obstacle_in_grizzly)
         assert source is not None
         trouble: str | None = obstacle(source)
+        if trouble is Trouble.NO_PROJECT and left is not None and left.project is None:
+            trouble = None  # Grizzly has it without one already
         if trouble is None and decision.target is HAVANA and not self.rules.writable:
             trouble = Trouble.ENCRYPTED
         if trouble is None and self.rules.skip_orphans and decision.verb is Verb.CREATE and self.census.orphan(source):

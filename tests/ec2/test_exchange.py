@@ -18,7 +18,7 @@ from dbaudit.ec2.ruling import Rules
 from dbaudit.ec2.scan import scan
 from dbaudit.ec2.sync import session
 from dbaudit.server.server import Server
-from tests.ec2.conftest import COMMON, NEW, OLD, PLANTED, Run, Site, no_secret, sha
+from tests.ec2.conftest import COMMON, NEW, OLD, PLANTED, Run, Site, blob, no_secret, sha
 from tests.ec2.working import carried, once, work_of
 
 Sites = tuple[Site, Site]
@@ -125,6 +125,40 @@ def test_confirmed_deletes_are_confirmed_once(sites: Sites, tmp_path: Path) -> N
         grizzly.run("DELETE FROM ec2_credential")
         assert not carried(carrier).valve.open
     assert len(havana.news()) == 20
+
+
+def test_a_key_that_havana_limits_is_revoked_on_both_sides_all_the_same(sites: Sites, tmp_path: Path) -> None:
+    grizzly, havana = sites
+    work, _ = work_of(sites, tmp_path, one=True)
+    grizzly.old("k", S)
+    havana.new("k", text=blob("k", S, trust_id="t"))
+    for _ in range(2):
+        done = once(work)
+        assert (done.changed, done.survey.tallies["trust-bound"].count) == (0, 1)
+    havana.run("DELETE FROM credential")
+    once(work)
+    assert grizzly.olds() == havana.news() == {}
+
+
+def test_a_key_without_a_project_is_changed_where_it_is(sites: Sites, tmp_path: Path) -> None:
+    grizzly, havana = sites
+    work, _ = work_of(sites, tmp_path, one=True)
+    grizzly.old("k", S, project=None)
+    once(work)
+    havana.new("k", S + "2", project=None)
+    once(work)
+    assert grizzly.olds() == havana.news() == {"k": (S + "2", "u", None)}
+
+
+def test_a_conflict_that_marks_show_to_be_over_is_over(sites: Sites, tmp_path: Path) -> None:
+    grizzly, havana = sites
+    work, _ = work_of(sites, tmp_path, one=True)
+    grizzly.old("k", S)
+    havana.new("k", S + "2")
+    with session(work) as carrier:
+        assert [each.access for each in carried(carrier).new] == ["k"]
+        havana.new("k", S)
+        assert carrier.some([(sha("k"), "")]).over and not carrier.book.open
 
 
 @pytest.mark.server("mariadb")
