@@ -68,7 +68,8 @@ def runner_for(
         with AlembicRunner(found, target, how) as project:
             yield project, project.pending()
     elif request.spec == "reference":
-        with ReferenceRunner(_known(plan), plan.pending, target, sql_mode(plan.service, plan.target)) as structure:
+        mode = sql_mode(plan.service, plan.target)
+        with ReferenceRunner(_known(plan), plan.pending, target, mode, limit=how.limit) as structure:
             yield structure, structure.pending()
     else:
         raise UsageError(f"unknown runner {request.spec!r}", f"runners: {KINDS}")

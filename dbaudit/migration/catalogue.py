@@ -38,9 +38,14 @@ from dbaudit.schema.script import read_script
 _REPOSITORIES = {"Glance Migrations": "glance"}
 
 
-def repository(repository_id: str) -> str:
-    """The name that a repository has in step ids."""
-    return _REPOSITORIES.get(repository_id, repository_id)
+def repository(row_id: str) -> str:
+    """The name in step ids of what stands in migrate_version as repository_id."""
+    return _REPOSITORIES.get(row_id, row_id)
+
+
+def repository_id(name: str) -> str:
+    """What stands in migrate_version for the name that a repository has in step ids."""
+    return next((each for each, other in _REPOSITORIES.items() if other == name), name)
 
 
 @dataclass(frozen=True)

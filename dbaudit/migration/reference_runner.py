@@ -18,18 +18,18 @@ import pymysql
 from dbaudit.errors import UsageError
 from dbaudit.migration import delta
 from dbaudit.migration.catalogue import Catalogue
+from dbaudit.migration.deadline import Deadline
 from dbaudit.migration.revisions import RevisionWatch, set_version
-from dbaudit.migration.runner import Runner, RunStep, StepOutcome, Target, output_file, version_step
+from dbaudit.migration.runner import STEP_LIMIT, Runner, RunStep, StepOutcome, Target, output_file, version_step
 from dbaudit.migration.steps import StepFacts, Work
 from dbaudit.migration.structure import CONVERTS_ENGINE
+from dbaudit.migration.tracked_schema import TrackedSchema, around, only, read_one, tables_of
 from dbaudit.migration.walk import tolerated
 from dbaudit.migration.work_sql import WorkSql
 from dbaudit.progress import Watch, silent
 from dbaudit.result import Basis, Status
 from dbaudit.schema.alter import alter
-from dbaudit.schema.definition import read_table
 from dbaudit.schema.model import Schema, Table
-from dbaudit.schema.read import read_live
 from dbaudit.schema.text import name
 
 if TYPE_CHECKING:
@@ -50,15 +50,23 @@ class _Failed(Exception):
 
 
 class ReferenceRunner(Runner):
-    """Applies the structural change of each step of a catalogue. `sql_mode` is the session's, None the server's."""
+    """Applies the structural change of each step of a catalogue.
+
+    `sql_mode` is the session's, None the server's; `limit` is in seconds a step.
+    """
 
     basis = Basis.STRUCTURE
 
-    def __init__(self, catalogue: Catalogue, steps: Sequence[StepFacts], target: Target, sql_mode: str | None) -> None:
+    def __init__(
+        self, catalogue: Catalogue, steps: Sequence[StepFacts], target: Target, sql_mode: str | None, *,
+        limit: float = STEP_LIMIT,
+    ) -> None:  # fmt: skip
         self._catalogue = catalogue
         self._steps = {step.id: step for step in steps}
         self._target = target
         self._mode = sql_mode
+        self._limit = limit
+        self._schema = TrackedSchema(target.database)
         self._rows_open: set[str] = set()
 
     def prove(self, watch: Watch = silent) -> str:
@@ -84,17 +92,25 @@ class ReferenceRunner(Runner):
             raise UsageError(f"the step catalogue has no step {step.step}")
         target = self._target
         output = output_file(target.directory / "steps", step)
-        error = None
         with RevisionWatch(target.server, target.database) as watched:
             begun = time.perf_counter()
-            with output.open("w") as log, self._session() as connection:
-                try:
-                    self._apply(connection, facts, log)
-                except _Failed as failed:
-                    error = str(failed)
+            with output.open("w") as log:
+                error, timed_out = self._try(facts, log)
             seconds = time.perf_counter() - begun
             revisions = watched.applied()
-        return StepOutcome(Status.FAILED if error else Status.OK, seconds, error, output, revisions)
+        return StepOutcome(Status.FAILED if error else Status.OK, seconds, error, output, revisions, timed_out)
+
+    def _try(self, facts: StepFacts, log: TextIO) -> tuple[str | None, bool]:
+        """The error, or None, and whether it came of the time limit."""
+        with Deadline(self._limit, self._target.disconnect) as deadline:
+            try:
+                with self._session() as connection:
+                    self._apply(connection, facts, log)
+            except (_Failed, pymysql.MySQLError) as failed:
+                self._schema.forget()
+                text = str(failed) if isinstance(failed, _Failed) else "({}) {}".format(*_told(failed))
+                return (deadline.told(text), True) if deadline.expired else (text, False)
+        return None, False
 
     @contextlib.contextmanager
     def _session(self) -> Iterator[Connection]:
@@ -117,13 +133,13 @@ class ReferenceRunner(Runner):
         for part in (facts, *outside):
             self._do(connection, part, log)
         with contextlib.closing(self._target.server.admin(self._target.database)) as admin:
-            set_version(admin, self._target.database, facts.repository, facts.number)
+            set_version(admin, self._target.database, facts.repository, facts.number, begin=True)
 
     def _do(self, connection: Connection, facts: StepFacts, log: TextIO) -> None:
         def table(wanted: str) -> Table | None:
-            return _table(connection, wanted)
+            return read_one(connection, wanted)
 
-        before = read_live(connection, self._target.database)
+        before = self._schema.read(connection)
         sql = WorkSql(facts, before, table)
         past = tolerated(facts)
         if facts.rows.writes:  # some scripts work on rows only where there are such rows, which no line tells
@@ -135,18 +151,23 @@ class ReferenceRunner(Runner):
             for statement in sql.statements(work):
                 self._execute(connection, work, statement, log, sql.unique(work), tolerant=place < past)
         if not facts.placeholder:
-            self._finish(connection, facts, before, read_live(connection, self._target.database), log)
+            self._finish(connection, facts, before, log)
 
-    def _finish(self, connection: Connection, facts: StepFacts, before: Schema, now: Schema, log: TextIO) -> None:
+    def _finish(self, connection: Connection, facts: StepFacts, before: Schema, log: TextIO) -> None:
         """What a step does without a line of its own: what the server drops by itself, and the engine."""
-        goal = delta.apply(before, facts)
+        wanted = around(before, tables_of(facts))
+        now = self._schema.read_again(connection, around(self._schema.read_again(connection, wanted), wanted) - wanted)
+        wanted = frozenset(now.tables) if facts.id in CONVERTS_ENGINE else around(now, wanted)
+        now, goal = only(now, wanted), only(delta.apply(before, facts), wanted)
         tables = {key: _in_order(table, now.tables.get(key, table)) for key, table in goal.tables.items()}
         if facts.id in CONVERTS_ENGINE:
             tables = {key: replace(table, engine="InnoDB") for key, table in tables.items()}
         whole = Work("what the step leaves besides", "change", "table", "")
-        for statement in alter(now, replace(now, tables=tables)):
-            if statement.possible:
-                self._execute(connection, whole, statement.sql, log, (), tolerant=True)
+        missing = [each for each in alter(now, replace(now, tables=tables)) if each.possible]
+        for statement in missing:
+            self._execute(connection, whole, statement.sql, log, (), tolerant=True)
+        if missing:
+            self._schema.read_again(connection, wanted)
 
     def _execute(
         self, connection: Connection, work: Work, sql: str, log: TextIO, unique: tuple[str, ...], *, tolerant: bool
@@ -172,23 +193,12 @@ class ReferenceRunner(Runner):
         with connection.cursor() as cursor:
             cursor.execute("SET @dbaudit_mode = @@SESSION.sql_mode, SESSION sql_mode = '', foreign_key_checks = 0")
             try:
-                if unique and (table := _table(connection, work.table)) is not None:
+                if unique and (table := read_one(connection, work.table)) is not None:
                     removed = cursor.execute(_without_duplicates(table, unique))
                     log.write(f"{removed} rows of {work.table} were changed or taken out to make it unique\n")
                 return _said(connection, sql)
             finally:
                 cursor.execute("SET SESSION sql_mode = @dbaudit_mode, foreign_key_checks = 1")
-
-
-def _table(connection: Connection, wanted: str) -> Table | None:
-    """One table as it is now, None where it is not there."""
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute(f"SHOW CREATE TABLE {name(wanted)}")
-            row = cursor.fetchone()
-    except pymysql.MySQLError:
-        return None
-    return read_table(row[1]) if row else None
 
 
 def _said(connection: Connection, sql: str) -> tuple[int, str] | None:
@@ -197,9 +207,13 @@ def _said(connection: Connection, sql: str) -> tuple[int, str] | None:
         with connection.cursor() as cursor:
             cursor.execute(sql)
     except pymysql.MySQLError as error:
-        code = error.args[0] if error.args and isinstance(error.args[0], int) else 0
-        return code, str(error.args[1] if len(error.args) > 1 else error)
+        return _told(error)
     return None
+
+
+def _told(error: pymysql.MySQLError) -> tuple[int, str]:
+    code = error.args[0] if error.args and isinstance(error.args[0], int) else 0
+    return code, str(error.args[1] if len(error.args) > 1 else error)
 
 
 def _without_duplicates(table: Table, columns: tuple[str, ...]) -> str:

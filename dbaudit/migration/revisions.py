@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Self
 
 import pymysql
 
-from dbaudit.migration.catalogue import repository
+from dbaudit.migration.catalogue import repository, repository_id
 from dbaudit.server.server import Server, quoted
 
 if TYPE_CHECKING:
@@ -67,20 +67,26 @@ def standing(connection: Connection, database: str, others: Sequence[str] = ()) 
     return tuple(sorted(found))
 
 
-def set_version(connection: Connection, database: str, name: str, number: int) -> None:
-    """Raise the number of a repository, by its name in step ids, in migrate_version; nothing where it has no row."""
+def set_version(connection: Connection, database: str, name: str, number: int, *, begin: bool = False) -> None:
+    """Raise the number of a repository, by its name in step ids, in migrate_version.
+
+    Where it has no row: nothing, or one is made (`begin`), as a tool does when a repository of it appears.
+    """
     with connection.cursor() as cursor:
         for book in books(connection, database):
             if book.repository is None:
                 continue
             place = f"{quoted(database)}.{quoted(book.table)}"
             cursor.execute(f"SELECT repository_id FROM {place}")
-            for (each,) in cursor.fetchall():
-                if repository(each) == name:
-                    cursor.execute(
-                        f"UPDATE {place} SET version = %s WHERE repository_id = %s AND version < %s",
-                        (number, each, number),
-                    )
+            own = [each for (each,) in cursor.fetchall() if repository(each) == name]
+            for each in own:
+                cursor.execute(
+                    f"UPDATE {place} SET version = %s WHERE repository_id = %s AND version < %s", (number, each, number)
+                )
+            if begin and not own:
+                row = (repository_id(name), name, number)
+                sql = f"INSERT INTO {place} (repository_id, repository_path, version) VALUES (%s, %s, %s)"
+                cursor.execute(sql, row)
 
 
 class RevisionWatch:

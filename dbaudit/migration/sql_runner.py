@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import io
 import re
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,12 +18,15 @@ import pymysql
 
 from dbaudit.dump.statements import Depth, Kind, Reader, Statement
 from dbaudit.errors import UsageError
+from dbaudit.migration.deadline import Deadline
 from dbaudit.migration.revisions import RevisionWatch, set_version, standing
 from dbaudit.migration.runner import STEP_LIMIT, Runner, RunStep, StepOutcome, Target, masked, output_file, version_step
 from dbaudit.progress import Watch, silent
 from dbaudit.result import Status
 
 if TYPE_CHECKING:
+    from pymysql.cursors import Cursor
+
     from dbaudit.server.server import Connection
 
 # Characters of a statement that errors and the output show.
@@ -38,6 +40,8 @@ _WAY_BACK = re.compile(r"downgrade|rollback|undo", re.I)
 _COMMENTS = re.compile(rb"(?:\s++|(?:--(?=\s)|#)[^\n]*+\n|/\*(?!M?!)(?:[^*]++|\*(?!/))*+\*/)*+")
 # What the server says to a session that was killed from outside.
 _KILLED = {1317, 2006, 2013, 1927}
+# ... and where the account may not set a variable.
+_NEEDS_A_RIGHT = 1227
 
 
 class _Failed(Exception):
@@ -97,36 +101,23 @@ class SqlRunner(Runner):
 
     def _run_file(self, path: Path, number: int, log: TextIO) -> tuple[str | None, bool]:
         """The error, or None, and whether it came of the time limit."""
-        expired = threading.Event()
-
-        def expire() -> None:
-            expired.set()
-            self._target.disconnect()
-
-        timer = threading.Timer(self._limit, expire)
-        timer.daemon = True
-        timer.start()
-        try:
-            self._execute_all(path, number, log)
-        except _Failed as failed:
-            if expired.is_set() and failed.code in _KILLED:
-                return f"stopped after its time limit of {self._limit:g} s: {failed.text}", True
-            return masked(failed.text, (self._target.account.password,)), False
-        except BaseException:  # interrupted: the server would go on with the statement
-            self._target.disconnect()
-            raise
-        finally:
-            timer.cancel()
+        with Deadline(self._limit, self._target.disconnect) as deadline:
+            try:
+                self._execute_all(path, number, log)
+            except _Failed as failed:
+                late = deadline.expired and failed.code in _KILLED
+                text = deadline.told(failed.text) if late else failed.text
+                return masked(text, (self._target.account.password,)), late
+            except BaseException:  # interrupted: the server would go on with the statement
+                self._target.disconnect()
+                raise
         return None, False
 
     def _execute_all(self, path: Path, number: int, log: TextIO) -> None:
         connection = self._target.server.connect(self._target.account, self._target.database)
         try:
             with connection.cursor() as cursor:
-                with contextlib.suppress(
-                    pymysql.OperationalError
-                ):  # MySQL 9 lets only an administrator keep more texts
-                    cursor.execute(f"SET SESSION max_error_count = {_WARNINGS}")
+                _keep_warnings(cursor)
                 if self._mode is not None:
                     cursor.execute("SET SESSION sql_mode = %s", (self._mode,))
             for line, statement in _statements(path):
@@ -166,6 +157,15 @@ class SqlRunner(Runner):
                 set_version(admin, self._target.database, self._target.service, number)
         except pymysql.MySQLError as error:
             raise _Failed(f"the version could not be set to {number}: {_said(error)}", _code(error)) from error
+
+
+def _keep_warnings(cursor: Cursor) -> None:
+    """Let the server keep the texts of all warnings; MySQL 9 lets only an administrator ask for more than usual."""
+    try:
+        cursor.execute(f"SET SESSION max_error_count = {_WARNINGS}")
+    except pymysql.MySQLError as error:
+        if _code(error) != _NEEDS_A_RIGHT:
+            raise
 
 
 def _numbered(folder: Path) -> dict[int, Path]:

@@ -150,6 +150,8 @@ def _beside(folder: Path, name: str, value: Any) -> Any:
     """Paths are relative to the plan's file."""
     if isinstance(value, Path):
         return folder / value
+    if name == "beside":  # dumps
+        return tuple(str(folder / each) for each in value)
     if name == "spec":
         runner, _, rest = value.partition(":")
         return f"{runner}:{folder / rest}" if runner in ("sql", "alembic") else value

@@ -59,7 +59,8 @@ def rehearse(job: Job, watch: Watch = silent) -> Report:
     try:
         for folder in job.packs:
             packs.add(folder)
-        _require(job.request.operand, where)
+        for operand in (job.request.operand, *job.request.beside):
+            _require(operand, where)
         around = job.surroundings
         request = _with_output(job.request, around.output() / job.label)
         result = dry_run(request, around.places(), around.environment(), watch)

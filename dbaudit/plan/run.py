@@ -76,10 +76,10 @@ def _places(plan: Plan, around: Surroundings, watch: Watch, *, remote: bool) -> 
     found = []
     for number, member in enumerate(plan.members):
         watch(Progress("plan", number, len(plan.members), "databases", f"looks at {member.label}"))
-        operand = Path(member.request.operand)
-        if not operand.exists() and not (remote and member.service):
+        absent = [each for each in (member.request.operand, *member.request.beside) if not Path(each).exists()]
+        if absent and not (remote and member.service):
             hint = "give `service` in the plan where only the workers can see the dump" if remote else "check the plan"
-            raise DbauditError(f"{member.label}: {operand} is not there", hint)
+            raise DbauditError(f"{member.label}: {absent[0]} is not there", hint)
         found.append(Place(member.label, member.service or _service(member, around), member.role))
     return tuple(found)
 

@@ -106,12 +106,13 @@ def fingerprint(job: Job) -> str | None:
 
 
 def _files(request: Request) -> Iterator[Path]:
-    """What a request names in the file system: the dump, SQL files, the program of a runner, the server's program."""
+    """What a request names in the file system: dumps, SQL files, the program of a runner, the server's program."""
     yield Path(request.operand)
+    yield from (Path(each) for each in request.beside)
     if request.runner is not None:
         kind, _, rest = request.runner.spec.partition(":")
         program = rest.split(maxsplit=1)[0] if kind == "command" and rest else rest
-        if Path(program).exists():
+        if program and Path(program).exists():
             yield Path(program)
     if request.server_binary is not None:
         yield request.server_binary

@@ -22,6 +22,8 @@ KEYS_IN_TEXT = 8  # natural keys named in a line; the JSON report has up to a hu
 
 # Commands that say what was or would be changed, and find nothing.
 _OF_REPAIRS = ("repair", "undo", "runs", "volumes backfill-type", "volumes rehost")
+# What a calibration says: it finds nothing, it measures; without --apply not even that.
+_MEASURED = {True: "How much slower production is was measured", False: "Nothing was measured yet"}
 _VERDICT_STYLE = {Verdict.CLEAN: "bold green", Verdict.WARNINGS: "bold yellow", Verdict.FAILED: "bold red"}
 _SEVERITY_STYLE = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "cyan"}
 _GROUPS = (
@@ -52,7 +54,7 @@ def _parts(result: Result) -> Iterator[RenderableType]:
         yield from repair.parts(result)
     else:
         yield Text()
-        yield _headline(result)
+        yield line(_MEASURED[bool(result.extra)], "bold") if result.command == "calibrate" else _headline(result)
     for effect, title in _GROUPS:
         found = [each for each in result.findings if each.effect is effect and each.waived is None]
         if found:

@@ -32,11 +32,15 @@ def test_a_ratio_and_times_at_the_size_of_production(
 ) -> None:
     url = f"mysql+pymysql://root@localhost/?unix_socket={production.socket}"
     file, before = tmp_path / "ratio.json", cluster.ask(production, "SHOW DATABASES")
-    planned = dbaudit("calibrate", url, "-o", file, "--size", "1", "--rounds", "2", "--format", "json")
+    said = tmp_path / "said.txt"
+    words = ("calibrate", url, "-o", file, "--size", "1", "--rounds", "2", "--format", f"text={said}")
+    planned = dbaudit(*words, "--format", "json")
     assert (planned.code, file.exists()) == (0, False), planned.err
     assert any("nothing was written" in note for note in planned.json["notes"])
-    done = dbaudit("calibrate", url, "-o", file, "--size", "1", "--rounds", "2", "--apply", "--format", "json")
+    assert said.read_text().startswith("\nNothing was measured yet\n")
+    done = dbaudit(*words, "--apply", "--format", "json")
     assert done.code == 0, done.err
+    assert said.read_text().startswith("\nHow much slower production is was measured\n")
     assert cluster.ask(production, "SHOW DATABASES") == before
     ratio = json.loads(file.read_text())["ratio"]
     assert 0 < ratio["low"] <= ratio["middle"] <= ratio["high"]

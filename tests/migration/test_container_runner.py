@@ -15,11 +15,16 @@ from pathlib import Path
 
 import pytest
 
+from dbaudit.dryrun.rehearsal import Plan, runner_for
+from dbaudit.dryrun.request import RunnerRequest
 from dbaudit.errors import DbauditError, UsageError
 from dbaudit.migration.alembic_runner import AlembicRunner, project_in_image
+from dbaudit.migration.catalogue import load_catalogue
 from dbaudit.migration.command_runner import Command, CommandRunner
+from dbaudit.migration.preset_runner import PresetRunner
 from dbaudit.migration.runner import Target, version_step
 from dbaudit.migration.tool import Surroundings
+from dbaudit.release import release
 from dbaudit.result import Status
 from dbaudit.server.server import Server
 
@@ -116,6 +121,7 @@ def fill(root: tarfile.TarFile) -> None:
     link.type, link.linkname = tarfile.SYMTYPE, str(base / "bin" / version)
     root.addfile(link)
     files = {"/app/bin/cinder-manage": TOOL, "/app/alembic.ini": "[alembic]\nscript_location = /app/scripts\n"}
+    files |= {"/site/cinder/__init__.py": "", "/site/cinder/db/sqlalchemy/migrate_repo/migrate.cfg": ""}
     files |= {"/app/scripts/env.py": ENV, "/app/scripts/versions/one.py": REVISION}
     for path, text in files.items():
         member = tarfile.TarInfo(path)
@@ -145,6 +151,20 @@ def test_a_step_in_a_container(image: str, engine: str, cinder: Target) -> None:
     assert cinder.account.password not in said
     listed = subprocess.run([engine, "ps", "-aq", "--filter", "name=dbaudit-runner-"], capture_output=True, text=True)
     assert listed.stdout == ""
+
+
+def test_a_tool_of_an_image_by_its_name_alone(image: str, cinder: Target) -> None:
+    """Which era it is of is asked of the image's Python, and the steps are those of the catalogue."""
+    catalogue = load_catalogue("cinder")
+    assert catalogue is not None
+    pending = catalogue.pending({"cinder": 9}, release("havana"))[:2]
+    request = RunnerRequest("command:cinder-manage", image=image)
+    with runner_for(request, Plan("cinder", pending, 9, release("havana")), cinder, dict(os.environ)) as (tool, steps):
+        assert isinstance(tool, PresetRunner)
+        assert f"runs in a container of {image}, without a network" in tool.prove()
+        assert [str(each.step) for each in steps] == ["cinder:10", "cinder:11"]
+        outcomes = [tool.run(each) for each in steps]
+    assert [(each.error, each.revisions) for each in outcomes] == [(None, ("cinder:10",)), (None, ("cinder:11",))]
 
 
 def test_a_url_of_the_images_own_is_refused(image: str, cinder: Target, production: Server) -> None:

@@ -16,6 +16,7 @@ from dbaudit.errors import UsageError
 from dbaudit.finding import Effect, Verdict
 from dbaudit.migration.catalogue import load_catalogue
 from dbaudit.migration.reference_runner import ReferenceRunner
+from dbaudit.migration.revisions import standing
 from dbaudit.migration.runner import Target
 from dbaudit.progress import silent
 from dbaudit.release import release
@@ -105,3 +106,40 @@ def test_a_table_that_is_there_is_refused_by_the_server(server: Server, schema: 
         outcome = runner.run(pending)
     assert outcome.status is Status.FAILED
     assert "(1050) Table 'transfers' already exists" in str(outcome.error)
+
+
+def test_a_repository_that_appears_on_the_way_gets_its_row(server: Server, schema: str, tmp_path: Path) -> None:
+    catalogue = load_catalogue("keystone")
+    assert catalogue is not None
+    steps = [each for each in catalogue.steps if each.repository == "revoke"]
+    with contextlib.closing(server.admin(schema)) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE TABLE migrate_version (repository_id VARCHAR(250) PRIMARY KEY, repository_path TEXT, version INT)"
+            " CHARSET=utf8"  # MySQL 5.6 has keys of 767 bytes
+        )
+        cursor.execute("INSERT INTO migrate_version VALUES ('keystone', 'x', 44)")
+    target = Target(server, server.restricted([schema]), schema, "keystone", tmp_path / "run")
+    with ReferenceRunner(catalogue, steps, target, None) as runner:
+        assert [runner.run(each).revisions for each in runner.pending()] == [("revoke:1",), ("revoke:2",)]
+    with contextlib.closing(server.admin(schema)) as connection:
+        assert standing(connection, schema) == ("keystone:44", "revoke:2")
+
+
+def test_a_step_is_stopped_after_its_time_limit(server: Server, schema: str, tmp_path: Path) -> None:
+    catalogue = load_catalogue("cinder")
+    assert catalogue is not None
+    step = catalogue.step("cinder:11")
+    assert step is not None
+    target = Target(server, server.restricted([schema]), schema, "cinder", tmp_path / "run")
+    with contextlib.closing(server.admin(schema)) as holder, holder.cursor() as cursor:
+        cursor.execute("CREATE TABLE volumes (id VARCHAR(36) PRIMARY KEY) ENGINE=InnoDB")
+        with ReferenceRunner(catalogue, [step], target, None, limit=1) as runner:
+            (pending,) = runner.pending()
+            cursor.execute("BEGIN")
+            cursor.execute("SELECT COUNT(*) FROM volumes")  # an ALTER waits until this ends
+            late = runner.run(pending)
+            cursor.execute("COMMIT")
+            again = runner.run(pending)
+    assert (late.status, late.timed_out) == (Status.FAILED, True)
+    assert "stopped after its time limit of 1 s" in str(late.error)
+    assert again.status is Status.OK, again.error

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,13 +28,22 @@ def virtualenv(project: str, major: int) -> Path:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dbaudit-tests"
     digest = hashlib.sha256(constraints.read_bytes() + sys.version.encode()).hexdigest()[:12]
     home = cache / f"{project}-{major}-{digest}"
-    if not (home / "complete").exists():
-        shutil.rmtree(home, ignore_errors=True)
-        home.parent.mkdir(parents=True, exist_ok=True)
-        subprocess.run([sys.executable, "-m", "venv", str(home)], check=True, capture_output=True)
-        _install(home, constraints, project)
-        (home / "complete").touch()
+    cache.mkdir(parents=True, exist_ok=True)
+    with _alone(home.with_suffix(".lock")):
+        if not (home / "complete").exists():
+            shutil.rmtree(home, ignore_errors=True)
+            subprocess.run([sys.executable, "-m", "venv", str(home)], check=True, capture_output=True)
+            _install(home, constraints, project)
+            (home / "complete").touch()
     return home
+
+
+@contextlib.contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    """Only one process at a time: the workers of a parallel run want the same virtualenv. It ends with the process."""
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
 
 
 def _install(home: Path, constraints: Path, project: str) -> None:

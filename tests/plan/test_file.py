@@ -39,6 +39,7 @@ runner_phases = ["expand", "contract"]
 [[plan.database]]
 name = "volumes"
 operand = "/srv/cinder.sql"
+beside = ["dumps/keystone.sql.gz", "/srv/glance.sql"]
 server = "container"
 server_binary = "bin/mysqld"
 runner = "sql:steps"
@@ -55,6 +56,7 @@ def test_a_plan_and_what_holds_for_all_its_databases(tmp_path: Path) -> None:
     assert (cell.request.runner.limit, cell.request.runner.phases) == (60.0, ("expand", "contract"))
     assert (volumes.label, volumes.request.server) == ("volumes", "container")
     assert volumes.request.operand == "/srv/cinder.sql"
+    assert volumes.request.beside == (str(tmp_path / "dumps/keystone.sql.gz"), "/srv/glance.sql")
     assert volumes.request.server_binary == tmp_path / "bin/mysqld"
     assert volumes.request.runner is not None
     assert volumes.request.runner.spec == f"sql:{tmp_path}/steps"

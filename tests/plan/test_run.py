@@ -180,10 +180,12 @@ def test_wrong_usage(dbaudit: Dbaudit, tmp_path: Path, words: tuple[object, ...]
 
 
 def test_a_missing_dump_is_told_before_anything_is_rehearsed(dbaudit: Dbaudit, tmp_path: Path) -> None:
-    path = write(tmp_path, database("one", CINDER), database("two", tmp_path / "absent.sql"))
-    ran = dbaudit("dry-run", "--plan", path)
-    assert ran.code == 66
-    assert "absent.sql is not there" in ran.err
+    beside = database("two", CINDER, more='beside = ["absent.sql"]')
+    for second in (database("two", tmp_path / "absent.sql"), beside):
+        path = write(tmp_path, database("one", CINDER), second)
+        ran = dbaudit("dry-run", "--plan", path)
+        assert ran.code == 66
+        assert "absent.sql is not there" in ran.err
 
 
 @pytest.fixture
