@@ -32,6 +32,8 @@ def audit(audited: Audited) -> Iterator[Finding | Skipped]:
 
 def applies(check: Check, audited: Audited) -> bool:
     """Whether the check has anything to say about this database and this upgrade."""
+    if check.beside and audited.beside is None:
+        return False
     if check.service == STEPS:
         return bool(audited.pending)
     if check.steps:
@@ -47,7 +49,7 @@ def run(check: Check, audited: Audited) -> Iterator[Finding | Skipped]:
     if absent:
         yield Skipped(check.id, f"there is no table {', '.join(f'`{name}`' for name in absent)}")
         return
-    if missing := [service for service in check.beside if service not in audited.beside]:
+    if missing := [service for service in check.beside if service not in (audited.beside or {})]:
         yield Skipped(check.id, f"it needs the database of {', '.join(missing)} too: name it beside this one")
         return
     try:

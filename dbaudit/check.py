@@ -138,7 +138,7 @@ class Audited:
 
     `query` runs a Select on the audited database; it is None where there is no server behind the schema. `pending`
     are the steps still to be run, oldest first; `row_counts` the rows of each table; `beside` the databases of other
-    services that are audited in the same breath, by service.
+    services that are audited in the same breath, by service; None where one is looked at alone.
     """
 
     service: str
@@ -148,7 +148,7 @@ class Audited:
     query: Query | None = None
     pending: Sequence[Stage] = ()
     row_counts: Mapping[str, int] = field(default_factory=dict)
-    beside: Mapping[str, Audited] = field(default_factory=dict)
+    beside: Mapping[str, Audited] | None = None
 
     @property
     def tables(self) -> Tables:
@@ -160,6 +160,12 @@ class Audited:
         if self.query is None:
             raise Cannot("it looks at rows, and there is no server that holds them")
         return self.query(query)
+
+    def other(self, service: str) -> Audited:
+        """The database of another service. Raises Cannot where it is not there."""
+        if self.beside is None or service not in self.beside:
+            raise Cannot(f"it needs the database of {service} too")
+        return self.beside[service]
 
     def stage(self, *steps: Step) -> Stage | None:
         """The first of these steps that is pending, None where none is."""

@@ -66,6 +66,21 @@ def audited(
         yield Audited(service, live, GRIZZLY, target, query, pending, counts)
 
 
+@contextlib.contextmanager
+def beside(server: Server, schema: str, check: Check, service: str) -> Iterator[Audited]:
+    """The database of another service, with the rows of the fixture's file for it."""
+    name = f"{service}_{schema[-8:]}"
+    catalogue = load_catalogue(service)
+    assert catalogue
+    server.create_database(name, "utf8")
+    try:
+        rows = fixture_of(check).with_suffix(f".{service}.sql").read_text()
+        with audited(server, name, service, dict(catalogue.releases[GRIZZLY]), rows, GRIZZLY) as other:
+            yield other
+    finally:
+        server.drop_database(name)
+
+
 def count(cursor: object, table: str) -> int:
     cursor.execute(f"SELECT COUNT(*) FROM `{table}`")  # type: ignore[attr-defined]
     return int(cursor.fetchone()[0])  # type: ignore[attr-defined]
@@ -92,8 +107,10 @@ def test_finds_exactly_the_marked_rows(check: Check, server: Server, schema: str
     text = fixture_of(check).read_text()
     marked = [match["sql"] for match in MARK.finditer(text) if check.id in match["ids"]]
     target = release("kilo")
-    with audited(server, schema, check.service, versions_before(check), text, target) as context:
-        findings, skipped = split(run(check, context))
+    with contextlib.ExitStack() as stack:
+        context = stack.enter_context(audited(server, schema, check.service, versions_before(check), text, target))
+        others = {service: stack.enter_context(beside(server, schema, check, service)) for service in check.beside}
+        findings, skipped = split(run(check, replace(context, beside=others)))
     assert skipped == ()
     assert sum(finding.count for finding in findings) == len(marked)
     for key in {key for finding in findings for key in finding.keys}:
