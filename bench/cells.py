@@ -184,8 +184,8 @@ def two_tables(folder: Path, count: int, reladiff: str) -> bool:
             seconds, busy = time.monotonic() - began, cpu(process) - before
             rate = 2 * count / busy
             print(f"dbaudit, {name:22} {seconds:8.2f} s   server {busy:6.2f} s of processor, {found} differences")
-            print(f"{'':31} {rate:10,.0f} rows/s a core   (promised: {RATE:,})")
-            kept = kept and found == DIFFERENCES and rate >= RATE
+            print(f"{'':31} {rate:10,.0f} rows/s a core   (promised by the primary key: {RATE:,})")
+            kept = kept and found == DIFFERENCES and (rate >= RATE or key != ("id",))
             first = seconds if key == ("id",) else first
         before, began = cpu(process), time.monotonic()
         lines = theirs(server, reladiff)
