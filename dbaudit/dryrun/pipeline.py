@@ -17,13 +17,12 @@ from dbaudit.dryrun.inspection import Inspection, inspect_one, notes, plural_of
 from dbaudit.dryrun.judging import judge
 from dbaudit.dryrun.prediction import Prediction, check_direction, predict, schema_findings
 from dbaudit.dryrun.request import Request, RunnerRequest
+from dbaudit.dryrun.restoration import UNNAMED, Copy, origin_of, restored_copy, unlike
 from dbaudit.dryrun.rows import reader
 from dbaudit.dryrun.scratch import scratch
-from dbaudit.dryrun.siblings import Sibling, restore_siblings
 from dbaudit.dryrun.stepping import Onlookers, Stepping
-from dbaudit.dump.restore import Restored, restore
 from dbaudit.errors import DbauditError
-from dbaudit.finding import Effect, Finding, Severity, Skipped, Verdict, verdict
+from dbaudit.finding import Effect, Finding, Skipped, Verdict, verdict
 from dbaudit.migration.door import Door
 from dbaudit.migration.endpoints import rewrite_endpoints
 from dbaudit.migration.observation import Observer
@@ -35,26 +34,9 @@ from dbaudit.proof.measure import Place
 from dbaudit.proof.witness import Witness
 from dbaudit.result import Basis, Result, Status, StepResult
 from dbaudit.schema.read import read_live
-from dbaudit.server.choose import start
-from dbaudit.server.disk import Needs
 from dbaudit.server.place import Places
-from dbaudit.server.server import Account, Server
-from dbaudit.server.version import ServerVersion, parse_version
 
-# The schema that a dump without a name is restored into.
-UNNAMED = "rehearsal"
 _ORDER = {Effect.BLOCKS: 0, Effect.LOSES: 1, Effect.SLOW: 2, Effect.DRIFT: 3, Effect.ADVICE: 4}
-
-
-@dataclass(frozen=True)
-class Copy:
-    """The dump on a throwaway server, with its siblings, and the account that sees them alone."""
-
-    server: Server
-    account: Account
-    database: str
-    restored: Restored
-    siblings: tuple[Sibling, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -76,7 +58,7 @@ def dry_run(request: Request, places: Places, environment: Mapping[str, str], wa
     with scratch(places) as space:
         inspection = inspect_one(request.operand, space, database=request.database, watch=watch)
         check_direction(inspection, request.target)
-        with _restored(request, inspection, places, space, watch) as copy:
+        with restored_copy(request, inspection, places, space, watch) as copy:
             with reader(copy.server, copy.account, copy.database) as query:
                 prediction = predict(
                     inspection, request.target, charset=request.database_charset, policy=request.policy, query=query
@@ -97,26 +79,6 @@ def _afterwards(request: Request, inspection: Inspection, copy: Copy, watch: Wat
         yield time_rollback(copy.server, inspection.index, inspection.entry.name, request.workers, watch)
     if request.course.keep:
         yield keep(copy.server, copy.database)
-
-
-@contextlib.contextmanager
-def _restored(request: Request, inspection: Inspection, places: Places, space: Path, watch: Watch) -> Iterator[Copy]:
-    index, entry = inspection.index, inspection.entry
-    largest = max((table.end - table.start for table in entry.tables), default=0)
-    needs = Needs(index.size, largest, observe=request.runner is not None)
-    origin = _origin(inspection)
-    with start(
-        request.server, places=places, needs=needs, binary=request.server_binary, dump_version=origin, watch=watch
-    ) as server:
-        database = entry.name or UNNAMED
-        restored = restore(index, server, {entry.name: database}, workers=request.workers, watch=watch)
-        beside = restore_siblings(request.beside, database, server, space, request.workers, watch)
-        account = server.restricted([database, *(each.database for each in beside)])
-        yield Copy(server, account, database, restored, beside)
-
-
-def _origin(inspection: Inspection) -> ServerVersion | None:
-    return parse_version(inspection.index.server_version) if inspection.index.server_version else None
 
 
 def _rehearse(
@@ -148,7 +110,7 @@ def _rehearse(
     findings, skipped = _aftermath(request, inspection, copy, prediction, ran)
     return Rehearsal(
         put_away(ran, asked.output),
-        (*_unlike(inspection, copy), *findings, *lost),
+        (*unlike(inspection, copy), *findings, *lost),
         (*skipped, *unseen, *rehearsal.unrehearsed(runner)),
         (proof, *stepping.notes, *(str(each) for each in rewritten)),
         runner.basis,
@@ -194,24 +156,6 @@ def _aftermath(
     return tuple(finding for finding in findings if (finding.check, finding.object) not in before), skipped
 
 
-def _unlike(inspection: Inspection, copy: Copy) -> Iterator[Finding]:
-    """That the server of the rehearsal is not the dump's, where it is another vendor or series."""
-    origin, here = _origin(inspection), copy.server.version
-    if origin is not None and (origin.vendor, origin.series) == (here.vendor, here.series):
-        return
-    there = origin.name if origin else "a server whose version the dump does not tell"
-    yield Finding(
-        check="dry-run.not-the-same-server",
-        severity=Severity.WARNING,
-        effect=Effect.ADVICE,
-        object=here.short,
-        message=f"the steps ran on {copy.server.label}, the dump is from {there}: times and algorithms are not "
-        "production's, and an error of one server may be none on the other",
-        facts={"rehearsed_on": here.short, "dump": inspection.index.server_version},
-        remedy="Rehearse on the server that production has: --server container:IMAGE or --server-binary.",
-    )
-
-
 def _conclude(request: Request, inspection: Inspection, copy: Copy, prediction: Prediction, ran: Rehearsal) -> Result:
     steps = rehearsal.merged(prediction.steps, ran.steps)
     predicted = rehearsal.proved(prediction.findings, ran.findings)
@@ -246,7 +190,7 @@ def _estimated(request: Request, inspection: Inspection, copy: Copy, result: Res
         return result
     with contextlib.closing(copy.server.admin()) as connection:
         here = read_conditions(connection)
-    return estimate(result, inspection.rows, request.production, here, _origin(inspection))
+    return estimate(result, inspection.rows, request.production, here, origin_of(inspection))
 
 
 def _notes(inspection: Inspection, copy: Copy) -> Iterator[str]:
