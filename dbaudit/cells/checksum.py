@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dbaudit.errors import DbauditError, UsageError
-from dbaudit.proof.value import Kind, canonical, kind_of
+from dbaudit.proof.value import Kind, canonical, kind_of, number_bounds
 from dbaudit.schema.model import Table
 from dbaudit.schema.text import name as quoted
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # Rows of the ranges that are compared first: many enough that a query is worth its while, few enough that little is
 # read again where one differs. Such a range is cut into PIECES, until ROWS are few enough to be fetched.
-CHUNK, PIECES, ROWS = 4_096, 8, 512
+CHUNK, PIECES, ROWS = 4_096, 8, 600
 Key = tuple[str, ...]
 Sums = tuple[str | None, ...]
 
@@ -65,7 +65,7 @@ def compare_tables(left: Side, right: Side, key: Sequence[str], columns: Sequenc
         _settle(side.connection)
     with ThreadPoolExecutor(2) as pool:
         compared = _Compared(left, right, tuple(key), hashed, pool)
-        for part in _ranges(left, tuple(key), Range(None, None), CHUNK):
+        for part in _ranges(left, tuple(key), Range(None, None), CHUNK, _estimate(left)):
             yield from compared.differences(part, CHUNK)
 
 
@@ -85,8 +85,9 @@ class _Compared:
             yield from self._rows(part)
             return
         fuller = self.left if int(sums[0][0] or 0) >= int(sums[1][0] or 0) else self.right
-        size = max(int(each[0] or 0) for each in sums) // PIECES + 1
-        for piece in _ranges(fuller, self.key, part, size):
+        rows = max(int(each[0] or 0) for each in sums)
+        size = rows // PIECES + 1
+        for piece in _ranges(fuller, self.key, part, size, rows):
             yield from self.differences(piece, size)
 
     def _sums(self, number: int, part: Range) -> Sums:
@@ -116,24 +117,59 @@ class _Compared:
             return {tuple(map(_shown, row[:-1])): str(row[-1]) for row in cursor.fetchall()}
 
 
-def _ranges(side: Side, key: Key, within: Range, size: int) -> Iterator[Range]:
-    """Ranges of `size` rows of a side, by its index; together they cover everything between the bounds."""
+def _ranges(side: Side, key: Key, within: Range, size: int, rows: int) -> Iterator[Range]:
+    """Ranges of about `size` rows of a side that has `rows`; together they cover everything between the bounds."""
+    column = side.table.column(key[0])
+    if len(key) == 1 and column is not None and number_bounds(column.type):
+        yield from _even(side, key, within, size, rows)
+        return
     keys = ", ".join(map(quoted, key))
     low = within.low
     while True:
         where, values = _within(key, Range(low, within.high))
-        with side.connection.cursor() as cursor:
-            cursor.execute(
-                f"SELECT {keys} FROM {quoted(side.table.name)} WHERE {where} ORDER BY {keys} LIMIT 1 OFFSET {size}",
-                values,
-            )
-            row = cursor.fetchone()
+        row = _one(
+            side,
+            f"SELECT {keys} FROM {quoted(side.table.name)} WHERE {where} ORDER BY {keys} LIMIT 1 OFFSET {size}",
+            values,
+        )
         if row is None:
             yield Range(low, within.high)
             return
         high = tuple(map(_shown, row))
         yield Range(low, high)
         low = high
+
+
+def _even(side: Side, key: Key, within: Range, size: int, rows: int) -> Iterator[Range]:
+    """Ranges of a whole number, all of one width: where the numbers are dense here and there, more rows are in one."""
+    where, values = _within(key, within)
+    name = quoted(key[0])
+    row = _one(side, f"SELECT MIN({name}), MAX({name}) FROM {quoted(side.table.name)} WHERE {where}", values)
+    low = within.low
+    if row is not None and row[0] is not None:
+        least, most = int(_shown(row[0])), int(_shown(row[1]))
+        step = max((most - least + 1) * size // max(rows, 1), 1)
+        for bound in range(least + step, most + 1, step):
+            yield Range(low, (str(bound),))
+            low = (str(bound),)
+    yield Range(low, within.high)
+
+
+def _estimate(side: Side) -> int:
+    """About how many rows a table has, by the server's statistics."""
+    row = _one(
+        side,
+        "SELECT TABLE_ROWS FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = %s",
+        (side.table.name,),
+    )
+    return int(_shown(row[0])) if row is not None and row[0] is not None else 0
+
+
+def _one(side: Side, sql: str, values: tuple[str, ...]) -> tuple[object, ...] | None:
+    with side.connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        row = cursor.fetchone()
+        return None if row is None else tuple(row)
 
 
 def _within(key: Key, part: Range) -> tuple[str, tuple[str, ...]]:

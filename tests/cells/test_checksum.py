@@ -116,6 +116,26 @@ def test_types_and_charsets_may_differ(
     assert [each.key for each in differences()] == [("key|5", "5")]
 
 
+def test_whole_numbers_as_key_with_gaps(server: Server, schema: str, execute: Execute) -> None:
+    make = "CREATE TABLE {} (id INT NOT NULL PRIMARY KEY, a VARCHAR(20)) ENGINE=InnoDB"
+    digits = " UNION ALL ".join(f"SELECT {number} AS d" for number in range(10))
+    value = "t0.d + 10 * t1.d + 100 * t2.d + 1000 * t3.d"
+    execute(
+        make.format("l"), make.format("r"),
+        f"INSERT INTO l SELECT IF({value} < 9000, {value}, ({value}) * 200000), 'a' FROM "
+        + ", ".join(f"({digits}) AS t{number}" for number in range(4)),
+        "INSERT INTO r SELECT * FROM l", "INSERT INTO r VALUES (-7, 'x'), (2147483647, 'x')",
+        "DELETE FROM r WHERE id = 8999", "UPDATE r SET a = 'b' WHERE id IN (0, 1800000000)",
+    )  # fmt: skip
+    with contextlib.closing(server.admin(schema)) as one, contextlib.closing(server.admin(schema)) as other:
+        tables = read_live(one, schema).tables
+        found = compare_tables(Side(one, tables["l"]), Side(other, tables["r"]), ("id",), ("id", "a"))
+        assert {(each.key, each.only) for each in found} == {
+            (("-7",), "right"), (("2147483647",), "right"), (("8999",), "left"), (("0",), None),
+            (("1800000000",), None),
+        }  # fmt: skip
+
+
 def test_a_key_that_is_not_unique_is_refused(server: Server, schema: str, execute: Execute) -> None:
     execute(MAKE.format(name="l"), MAKE.format(name="r"))
     with contextlib.closing(server.admin(schema)) as one, contextlib.closing(server.admin(schema)) as other:
