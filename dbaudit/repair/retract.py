@@ -13,13 +13,14 @@ from dbaudit.errors import BusyError, DbauditError
 from dbaudit.progress import Progress, Watch, silent
 from dbaudit.repair import faults, records
 from dbaudit.repair.edits import REPLACED
+from dbaudit.repair.endurance import ATTEMPTS
 from dbaudit.repair.insistence import insist
 from dbaudit.repair.lease import Lease
 from dbaudit.repair.limits import Limits
 from dbaudit.repair.link import Link
 from dbaudit.repair.records import RunRecord
 from dbaudit.repair.restore import lock_present, replace_rows, restore_units, touched_units
-from dbaudit.repair.run import ATTEMPTS, Interrupted, Run
+from dbaudit.repair.run import Interrupted, Run
 from dbaudit.repair.target import Target
 from dbaudit.repair.throttle import Throttle
 from dbaudit.repair.undo import LISTED, UndoPlan, plan_undo

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import random
 import time
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import pymysql
 
@@ -16,6 +14,7 @@ from dbaudit.errors import BusyError, DbauditError, Exit
 from dbaudit.progress import Progress, Watch
 from dbaudit.repair import faults, records
 from dbaudit.repair.chunk import Bounds, Chunker, TooBig
+from dbaudit.repair.endurance import ATTEMPTS, Endurance
 from dbaudit.repair.images import images_of, make_images
 from dbaudit.repair.insistence import insist
 from dbaudit.repair.lease import Lease
@@ -29,12 +28,9 @@ from dbaudit.repair.walk import Values
 from dbaudit.repair.walker import Walker, check_plan
 from dbaudit.repair.work import Work
 
-T = TypeVar("T")
 # Rows that one transaction changes at most: undo logs and replicas bear it, and a list of keys stays within the memory
 # that MySQL's range optimizer allows itself (8 MB), beyond which it would read the table.
 MOST_ROWS = 2_000
-# Attempts at a chunk that meets deadlocks, lock waits or lost certifications before the run stops.
-ATTEMPTS = 12
 # Rows above the plan's count at which a run stops, as a share of it.
 TOLERANCE = 0.01
 _log = logging.getLogger(__name__)
@@ -46,13 +42,13 @@ class Interrupted(DbauditError):
     exit = Exit.INTERRUPTED
 
 
-class Run:
+class Run(Endurance):
     """One run under its lease."""
 
     def __init__(self, work: Work, link: Link, lease: Lease, throttle: Throttle, limits: Limits, watch: Watch) -> None:
-        self.work, self.link, self.lease = work, link, lease
-        self.target, self.throttle, self.limits, self.watch = link.target, throttle, limits, watch
-        self.run, self.seq, self.rows, self.chunks = 0, 1, 0, 0
+        super().__init__(work.name, link, lease, throttle.stop)
+        self.work, self.throttle, self.limits, self.watch = work, throttle, limits, watch
+        self.rows, self.chunks = 0, 0
         self.began = time.monotonic()
 
     def carry_out(self) -> Outcome:
@@ -61,7 +57,7 @@ class Run:
         try:
             plan = make_plan(self.work, self.target, self.link.connection)
             check_limits(plan, self.limits)
-            resumed = self._survive(lambda: self._begin(plan))
+            resumed = self.survive(lambda: self._begin(plan))
             if not self.run:
                 return Outcome(None, self.work.name, 0, 0, self._seconds(), 0.0, resumed=False, plan=plan)
             for part in plan.parts:
@@ -123,7 +119,7 @@ class Run:
         part = planned.part
         chunker = Chunker(part, planned.closure, self.target.journal, planned.tables, bounds_of(self.target))
         pace = Pace(self.limits.chunk_seconds, most=MOST_ROWS)
-        walker = Walker(chunker, self._ask, pace, self.limits.chunk_seconds)
+        walker = Walker(chunker, self.ask, pace, self.limits.chunk_seconds)
         done, apart = 0, self.limits.looks_apart if part.change.absence else 0.0
         allowed = planned.rows + int(planned.rows * TOLERANCE)
         for found in walker.walk(apart, self._wait):
@@ -151,7 +147,7 @@ class Run:
         self._keep()
 
     def _keep(self) -> None:
-        self._survive(lambda: self.lease.keep(self.link.connection))
+        self.survive(lambda: self.lease.keep(self.link.connection))
 
     def _wait(self, seconds: float) -> None:
         _log.info("the second look follows in %.0f s", seconds)
@@ -161,49 +157,6 @@ class Run:
             self.throttle.stop.sleep(min(left, 1.0))
             self._keep()
         self._between()
-
-    def _ask(self, statement: tuple[str, dict[str, Any]]) -> list[tuple[Any, ...]]:
-        """Run a reading statement; a view of its own each time."""
-
-        def read() -> list[tuple[Any, ...]]:
-            with self.link.connection.cursor() as cursor:
-                cursor.execute(*statement)
-                rows = list(cursor.fetchall())
-            self.link.connection.commit()
-            return rows
-
-        return self._survive(read)
-
-    def _survive(self, action: Callable[[], T]) -> T:
-        """Do something that may be done twice, over a connection that may be lost meanwhile."""
-        for attempt in range(ATTEMPTS):
-            try:
-                return action()
-            except (pymysql.MySQLError, OSError) as error:
-                self._recover(error, attempt)
-        raise BusyError(f"{self.work.name}: {ATTEMPTS} attempts failed", "run it again")
-
-    def _recover(self, error: Exception, attempt: int) -> None:
-        """After a lost connection: another one. After a conflict: wait a little. Other errors go up."""
-        if faults.is_lost(error):
-            self.link.again(
-                self.lease, lambda c: records.absent_chunks(c.cursor(), self.target, self.run, self.seq - 1)
-            )
-            return
-        self.link.rollback()
-        if faults.is_read_only(error):
-            raise BusyError(
-                f"{self.target.shown} does not take writes any more: {faults.text_of(error)}",
-                "was there a failover? run it again with the primary's URL",
-            ) from error
-        if not faults.is_conflict(error):
-            raise error
-        _log.info("tries again: %s", faults.text_of(error))
-        self.throttle.stop.sleep(min(0.05 * 2**attempt, 3.0) * random.uniform(0.5, 1.0))
-
-    def _absent(self, connection: Any) -> tuple[int, ...]:
-        with connection.cursor() as cursor:
-            return records.absent_chunks(cursor, self.target, self.run, self.seq - 1)
 
     def _chunk(self, chunker: Chunker, keys: tuple[Values, ...], pace: Pace) -> tuple[int, int]:
         """Change these rows, or the first of them. Gives how many were changed, and how many keys are dealt with."""
@@ -218,8 +171,8 @@ class Run:
                 pace.halve()
                 keys = keys[: max(len(keys) // 2, 1)]
             except (pymysql.MySQLError, OSError) as error:
-                self._recover(error, attempt)
-                if faults.is_lost(error) and (done := self._committed()) is not None:
+                self.recover(error, attempt)
+                if faults.is_lost(error) and (done := self.committed()) is not None:
                     return self._count(chunker, done), len(keys)
                 if faults.is_conflict(error):
                     pace.halve()
@@ -239,17 +192,6 @@ class Run:
         self.rows += 0 if chunker.part.derived else changed
         self.chunks, self.seq = self.chunks + 1, self.seq + 1
         return changed
-
-    def _committed(self) -> int | None:
-        """What the chunk changed whose COMMIT may have been lost, None where it is not in the journal."""
-
-        def look() -> int | None:
-            with self.link.connection.cursor() as cursor:
-                found = records.committed(cursor, self.target, self.run, self.seq)
-            self.link.connection.commit()
-            return found
-
-        return self._survive(look)
 
     def _transaction(self, chunker: Chunker, keys: tuple[Values, ...]) -> int:
         connection = self.link.connection

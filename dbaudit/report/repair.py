@@ -17,8 +17,10 @@ GROUPS = 12  # groups of rows shown; the JSON report has all
 
 
 def parts(result: Result) -> Iterator[RenderableType]:
-    """What stands between the database's name and the notes."""
+    """What stands above the notes."""
     extra = result.extra
+    for database in result.databases:
+        yield line(f"{database.name} on {database.server}, {database.operand}", "bold")
     if "plan" in extra:
         yield from _plan(extra)
     if "undo" in extra:
@@ -51,10 +53,13 @@ def _plan(extra: Mapping[str, Any]) -> Iterator[RenderableType]:
 def _part(part: Mapping[str, Any], *, applied: bool) -> Iterator[RenderableType]:
     verb = {"delete": "deleted", "update": "updated"}[part["operation"]]
     would = "were to be" if applied else "would be"
-    counted = "counters computed anew, now " if part["derived"] else ""
-    yield Padding(
-        line(f"{counted}{_rows(part['rows'])} of {part['total']:,} of `{part['table']}` {would} {verb}"), (0, 0, 0, 2)
-    )
+    if part["derived"]:
+        said = (
+            f"{part['part']}: computed anew from the rows that it counts; {_rows(part['rows'])} said otherwise before"
+        )
+        yield Padding(line(said), (0, 0, 0, 2))
+        return
+    yield Padding(line(f"{_rows(part['rows'])} of {part['total']:,} of `{part['table']}` {would} {verb}"), (0, 0, 0, 2))
     if part["cascades"]:
         named = ", ".join(f"`{each}`" for each in part["cascades"])
         yield Padding(line(f"with what refers to them in {named} (journaled too)"), (0, 0, 0, 4))
@@ -63,7 +68,10 @@ def _part(part: Mapping[str, Any], *, applied: bool) -> Iterator[RenderableType]
     if not applied:
         yield Padding(line(part["sql"], "dim"), (0, 0, 0, 4))
         for row in part["sample"]:
-            yield Padding(line(", ".join(f"{name} {value}" for name, value in row.items())), (0, 0, 0, 4))
+            yield Padding(
+                line(", ".join(f"{name} {'NULL' if value is None else value}" for name, value in row.items())),
+                (0, 0, 0, 4),
+            )
 
 
 def _counts(counts: list[Mapping[str, Any]]) -> Table:

@@ -48,7 +48,7 @@ def render(result: Result, *, width: int | None = None, colour: bool = False) ->
 
 
 def _parts(result: Result) -> Iterator[RenderableType]:
-    for database in result.databases:
+    for database in () if result.command in _OF_REPAIRS else result.databases:
         yield from _database(database)
     if result.command in _OF_REPAIRS:
         yield from repair.parts(result)
