@@ -1,6 +1,7 @@
 """Build a step catalogue: run the steps on an empty database, one at a time, and compare the schema after each.
 
-What is measured is structure. What steps do to rows is not seen on an empty database, and the catalogue says so.
+What is measured is structure, and rows that a step puts into a table or takes out of it. What steps do to the rows of
+a site is not seen on an empty database, and the catalogue says so.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from dbaudit.schema.alter_script import MODE
 from dbaudit.schema.canon import auto_increment_value
 from dbaudit.schema.model import Schema
 from dbaudit.schema.read import read_live
-from dbaudit.server.server import Server
+from dbaudit.server.server import Server, quoted
 
 # Where a tool of sqlalchemy-migrate keeps the number; on an empty database its first step makes this too.
 _BOOK = "migrate_version"
@@ -120,7 +121,7 @@ def build(runner: Runner, building: Building, on: Target, kept: Path, watch: Wat
     last = max(building.releases.values())
     steps = _steps(runner, building, last)
     entries: list[Entry] = []
-    before = _schema(on)
+    before, rows = _schema(on), _rows(on)
     for number, step in enumerate(steps):
         watch(Progress("step", number, len(steps), "steps", str(step.step)))
         outcome = runner.run(step)
@@ -128,9 +129,10 @@ def build(runner: Runner, building: Building, on: Target, kept: Path, watch: Wat
             kept.mkdir(mode=0o700, parents=True, exist_ok=True)
             output = shutil.copy(outcome.output, kept)
             raise DbauditError(f"step {step.step} failed: {outcome.error}", f"all that it printed is in {output}")
-        after = _schema(on)
-        entries.append(entry(step, _release_of(step, building).name, before, after, outcome.seconds))
-        before = after
+        after, left = _schema(on), _rows(on)
+        at = _release_of(step, building).name
+        entries.append(entry(step, at, before, after, outcome.seconds, _moved(rows, left)))
+        before, rows = after, left
     watch(Progress("step", len(steps), len(steps), "steps"))
     first = [building.start.reference] if building.start and building.start.reference else []
     releases = {at.name: {building.service: building.first} for at in first}
@@ -158,11 +160,30 @@ def _schema(on: Target) -> Schema:
     return replace(schema, tables={name: auto_increment_value.table(each) for name, each in schema.tables.items()})
 
 
+def _rows(on: Target) -> dict[str, int]:
+    """How many rows each table has; the book of the tool itself counts for nothing."""
+    with contextlib.closing(on.server.admin(on.database)) as connection, connection.cursor() as cursor:
+        cursor.execute("SHOW FULL TABLES WHERE Table_type = 'BASE TABLE'")
+        names = [str(row[0]) for row in cursor.fetchall() if row[0] not in (_BOOK, "alembic_version")]
+        counts = {}
+        for name in names:
+            cursor.execute(f"SELECT COUNT(*) FROM {quoted(name)}")
+            counts[name] = int((cursor.fetchone() or (0,))[0])
+    return counts
+
+
+def _moved(before: Mapping[str, int], after: Mapping[str, int]) -> list[tuple[str, str]]:
+    """Of tables that are there afterwards: into which rows came, and out of which they went."""
+    changes = [(after[table] - before.get(table, 0), table) for table in sorted(after)]
+    return [("insert" if change > 0 else "delete", table) for change, table in changes if change]
+
+
 def _provenance(building: Building, server: Server) -> str:
     start = building.start.operand if building.start else "an empty database"
     return (
         f"measured by running one step at a time from {start} on {server.version.name}, database charset"
-        f" {building.charset}; what steps do to rows was not measured"
+        f" {building.charset}; what steps do to rows was measured only where they put rows into empty tables or"
+        " took them out again"
     )
 
 

@@ -12,7 +12,8 @@ means nothing of the kind. Definitions are SQL, read by the reader that reads du
 `change_columns` [{table, before, after}], `move_columns` [{table, column, after}], `add_indexes` and `drop_indexes`
 [{table, sql, origins}], `add_keys` and `drop_keys` [{table, sql, origins}], `drop_tables` [name], `by_name`
 [{kind, table, name, required}], `looked_up` [{kind, table, name, how}], `work` [line], `rows` {writes, why, changed,
-one_by_one}. A table of `add_tables` without DEFAULT CHARSET gets the database's.
+one_by_one}; `change_options`, `add_checks`, `drop_checks`, `add_objects` and `drop_objects` are those of
+`others`. A table of `add_tables` without DEFAULT CHARSET gets the database's.
 
 Running steps is not done here, see `runner`; reading versions out of a database is in `standing`.
 """

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 
+from dbaudit.migration.others import apply_options, apply_others
 from dbaudit.migration.steps import ColumnAdded, ColumnMoved, StepFacts
 from dbaudit.schema.model import Column, ForeignKey, Index, Schema, Table
 
@@ -17,9 +18,10 @@ from dbaudit.schema.model import Column, ForeignKey, Index, Schema, Table
 def apply(schema: Schema, step: StepFacts) -> Schema:
     """The schema after `step`.
 
-    The order is that of the measured facts: tables go and come, then keys, indexes and columns go, then columns
-    change, move and come, then indexes and keys come.
+    The order is that of the measured facts: tables go and come, then keys, indexes and columns go, then options
+    of tables and columns change, columns move and come, then indexes, keys, CHECKs and other objects come.
     """
+    schema = apply_options(schema, step.others)
     tables = {name: table for name, table in schema.tables.items() if name not in step.tables_dropped}
     for added in step.tables_added:
         table = added.table
@@ -29,7 +31,7 @@ def apply(schema: Schema, step: StepFacts) -> Schema:
     for name, edit in _edits(step):
         if name in tables:
             tables[name] = edit(tables[name])
-    return replace(schema, tables=tables)
+    return apply_others(replace(schema, tables=tables), step.others)
 
 
 def _edits(step: StepFacts) -> Iterator[tuple[str, Callable[[Table], Table]]]:
@@ -58,9 +60,11 @@ def _with_moved(table: Table, moved: ColumnMoved) -> Table:
 
 
 def _with_changed(table: Table, after: Column) -> Table:
-    """The column with its new type, nullability and default, and its old charset."""
+    """The column with its new type, nullability and default, and its old charset where the step names none."""
     columns = tuple(
-        replace(after, charset=column.charset, collation=column.collation) if column.name == after.name else column
+        (after if after.charset else replace(after, charset=column.charset, collation=column.collation))
+        if column.name == after.name
+        else column
         for column in table.columns
     )
     return replace(table, columns=columns)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from dbaudit.migration.others import read_others
 from dbaudit.migration.steps import (
     ColumnAdded,
     ColumnChanged,
@@ -48,6 +49,7 @@ def read_facts(entry: Entry) -> StepFacts:
         tables_dropped=tuple(entry.get("drop_tables", ())),
         drops_by_name=tuple(DropByName(**drop) for drop in entry.get("by_name", ())),
         drops_looked_up=tuple(DropLookedUp(**drop) for drop in entry.get("looked_up", ())),
+        others=read_others(entry),
         work=tuple(Work.read(line) for line in entry.get("work", ())),
         rows=_rows(entry.get("rows", {})),
         rerunnable=entry.get("rerunnable"),

@@ -1,7 +1,7 @@
 """What a step did to a schema, as an entry of a step catalogue: the schema before it and after it, compared.
 
 The entry is held against the measurement: applied to the schema before, it gives the schema after. What the form of the
-catalogue has no words for (options of a table, CHECKs, views) is said in the entry's note.
+catalogue has no words for is said in the entry's note.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Any
 
 from dbaudit.migration import delta
 from dbaudit.migration.facts import read_facts
+from dbaudit.migration.others import measure_others
 from dbaudit.migration.runner import RunStep
 from dbaudit.schema.canon import canonical_table
 from dbaudit.schema.diff import diff
@@ -18,10 +19,14 @@ from dbaudit.schema.model import Column, ForeignKey, Index, Schema, Table
 from dbaudit.schema.render import render_column, render_foreign_key, render_index, render_table
 
 Entry = dict[str, Any]
+Moved = Sequence[tuple[str, str]]
 
 
-def entry(step: RunStep, release: str, before: Schema, after: Schema, seconds: float) -> Entry:
-    """The entry of a step that made `after` of `before`; keys that say nothing are left out."""
+def entry(step: RunStep, release: str, before: Schema, after: Schema, seconds: float, moved: Moved = ()) -> Entry:
+    """The entry of a step that made `after` of `before`; keys that say nothing are left out.
+
+    `moved` is what it did to rows, such as ("insert", "quota_classes").
+    """
     old, new = before.tables, after.tables
     content: Entry = {
         "step": str(step.step),
@@ -35,10 +40,14 @@ def entry(step: RunStep, release: str, before: Schema, after: Schema, seconds: f
         if old[name] != new[name]:
             for key, item in _changes(old[name], new[name]):
                 content.setdefault(key, []).append(item)
-    content["work"] = list(_work(content, old.keys() - new.keys()))
+    for key, item in measure_others(before, after):
+        content.setdefault(key, []).append(item)
+    content["work"] = [*_work(content, old.keys() - new.keys()), *(f"rows: {what} {table}" for what, table in moved)]
+    if moved:
+        content["rows"] = {"writes": "always"}
     content["seconds"] = round(seconds, 3)
     content = {key: value for key, value in content.items() if value not in ("", [])}
-    if before == after:
+    if before == after and not moved:
         content["idle"] = True
     left = diff(delta.apply(before, read_facts(content)), after)
     if left:

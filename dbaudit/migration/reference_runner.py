@@ -154,7 +154,7 @@ class ReferenceRunner(Runner):
             self._finish(connection, facts, before, log)
 
     def _finish(self, connection: Connection, facts: StepFacts, before: Schema, log: TextIO) -> None:
-        """What a step does without a line of its own: what the server drops by itself, and the engine."""
+        """What a step does without a line of its own: what the server drops by itself, and `others`."""
         wanted = around(before, tables_of(facts))
         now = self._schema.read_again(connection, around(self._schema.read_again(connection, wanted), wanted) - wanted)
         wanted = frozenset(now.tables) if facts.id in CONVERTS_ENGINE else around(now, wanted)
@@ -163,10 +163,13 @@ class ReferenceRunner(Runner):
         if facts.id in CONVERTS_ENGINE:
             tables = {key: replace(table, engine="InnoDB") for key, table in tables.items()}
         whole = Work("what the step leaves besides", "change", "table", "")
-        missing = [each for each in alter(now, replace(now, tables=tables)) if each.possible]
+        goal = replace(goal, charset=now.charset, collation=now.collation, tables=tables)
+        missing = [each for each in alter(now, goal) if each.possible]
         for statement in missing:
             self._execute(connection, whole, statement.sql, log, (), tolerant=True)
-        if missing:
+        if facts.others.objects:
+            self._schema.forget()
+        elif missing:
             self._schema.read_again(connection, wanted)
 
     def _execute(

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from dbaudit.migration.others import Others
 from dbaudit.release import Release
 from dbaudit.schema.model import Column, ForeignKey, Index, Table
 
@@ -218,6 +219,7 @@ class StepFacts:
     keys_dropped: tuple[KeyDropped, ...] = ()
     drops_by_name: tuple[DropByName, ...] = ()
     drops_looked_up: tuple[DropLookedUp, ...] = ()
+    others: Others = field(default_factory=Others)
     work: tuple[Work, ...] = ()
     rows: RowWork = field(default_factory=RowWork)
     rerunnable: bool | None = None

@@ -72,6 +72,7 @@ def tables_of(facts: StepFacts) -> frozenset[str]:
     changes = (
         facts.work, facts.columns_added, facts.columns_dropped, facts.columns_renamed, facts.columns_changed,
         facts.columns_moved, facts.indexes_added, facts.indexes_dropped, facts.keys_added, facts.keys_dropped,
+        facts.others.options_changed, facts.others.checks_added, facts.others.checks_dropped,
     )  # fmt: skip
     named = {each.table for group in changes for each in group}
     return frozenset(named.union((added.table.name for added in facts.tables_added), facts.tables_dropped))

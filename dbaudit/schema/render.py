@@ -112,10 +112,11 @@ def render_table(table: Table) -> str:
         *(render_check(check) for check in table.checks if not check.column),
     ]
     body = ",\n".join(f"  {line}" for line in lines)
-    return f"CREATE TABLE {name(table.name)} (\n{body}\n){_options(table)}"
+    return f"CREATE TABLE {name(table.name)} (\n{body}\n){render_options(table)}"
 
 
-def _options(table: Table) -> str:
+def render_options(table: Table) -> str:
+    """The options and partitions of a table, as they stand behind the bracket of a CREATE TABLE."""
     words = [
         f"ENGINE={table.engine}" if table.engine else "",
         f"DEFAULT CHARSET={table.charset}" if table.charset else "",

@@ -13,6 +13,7 @@ from dbaudit.migration.delta import apply
 from dbaudit.migration.facts import read_facts
 from dbaudit.schema.alter import alter
 from dbaudit.schema.diff import diff
+from dbaudit.schema.model import Schema
 from tests.cli.conftest import SAMPLES, Dbaudit
 
 CINDER = SAMPLES / "cinder-grizzly.sql.gz"
@@ -200,3 +201,49 @@ with create_engine(config["database"]["connection"]).begin() as connection:
         connection.execute(text(statement))
     connection.execute(text("UPDATE migrate_version SET version = :n"), {"n": int(sys.argv[-1])})
 """
+
+
+STEPS = {
+    1: "CREATE TABLE a (id INT PRIMARY KEY, n INT, t VARCHAR(10)) ENGINE=MyISAM DEFAULT CHARSET=latin1 COMMENT='one'",
+    2: "ALTER TABLE a ENGINE=InnoDB, COMMENT='two', ROW_FORMAT=DYNAMIC",
+    3: "ALTER TABLE a CONVERT TO CHARACTER SET utf8",
+    4: "CREATE VIEW v AS SELECT id FROM a; CREATE TRIGGER g BEFORE INSERT ON a FOR EACH ROW SET NEW.n = 1",
+    5: "DROP VIEW v; CREATE VIEW v AS SELECT n FROM a; INSERT INTO a VALUES (1, 1, 'x'), (2, 1, 'y')",
+    6: "DROP TRIGGER g; DELETE FROM a WHERE id = 2",
+    7: "ALTER TABLE a MODIFY t VARCHAR(10) CHARACTER SET latin1",
+    8: "ALTER TABLE a ADD CONSTRAINT big CHECK (n > 0); ALTER TABLE a PARTITION BY HASH (id) PARTITIONS 2",
+    9: "ALTER TABLE a DROP CONSTRAINT big",
+    10: "ALTER TABLE a REMOVE PARTITIONING",
+}
+
+
+def test_a_built_catalogue_holds_all_that_a_step_can_change(dbaudit: Dbaudit, tmp_path: Path) -> None:
+    """Options, CHECKs, views, triggers, partitions, rows: applied again, the steps make the schema."""
+    (tmp_path / "steps").mkdir()
+    for number, text in STEPS.items():
+        (tmp_path / "steps" / f"{number:03}_step.sql").write_text(text + ";\n")
+    ran = dbaudit(
+        "catalogue", "build", "cinder", "--runner", "sql:steps", "--release", "havana=10", "--server", "private",
+        "-o", "steps.json",
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    built = json.loads((tmp_path / "steps.json").read_text())["steps"]
+    assert [each["step"] for each in built if "note" in each or "idle" in each] == []
+    keys = [
+        "add_tables", "change_options", "change_options", "add_objects", "add_objects", "drop_objects",
+        "change_columns", "add_checks", "drop_checks", "change_options",
+    ]  # fmt: skip
+    assert [key for key, each in zip(keys, built, strict=True) if key not in each] == []
+    assert built[1]["change_options"][0]["before"] == (
+        " ENGINE=MyISAM DEFAULT CHARSET=latin1 COLLATE=latin1_swedish_ci COMMENT='one'"
+    )
+    assert [each.get("work") for each in built[4:6]] == [["rows: insert a"], ["rows: delete a"]]
+    schema = Schema(charset="utf8")
+    for entry in built:
+        schema = apply(schema, read_facts(entry))
+    table = schema.tables["a"]
+    assert (table.engine, table.comment, table.partitions) == ("InnoDB", "two", None)
+    assert str(table.charset).startswith("utf8")
+    assert schema.views["v"].select.count("`n`") and not schema.triggers and not table.checks
+    column = table.column("t")
+    assert column is not None and column.charset == "latin1"

@@ -14,13 +14,15 @@ from dbaudit.dryrun.pipeline import dry_run
 from dbaudit.dryrun.request import Request, RunnerRequest
 from dbaudit.errors import UsageError
 from dbaudit.finding import Effect, Verdict
-from dbaudit.migration.catalogue import load_catalogue
+from dbaudit.migration.catalogue import Catalogue, load_catalogue
+from dbaudit.migration.facts import read_facts
 from dbaudit.migration.reference_runner import ReferenceRunner
 from dbaudit.migration.revisions import standing
 from dbaudit.migration.runner import Target
 from dbaudit.progress import silent
 from dbaudit.release import release
 from dbaudit.result import Basis, Result, Status
+from dbaudit.schema.read import read_live
 from dbaudit.server.place import Places
 from dbaudit.server.server import Server
 
@@ -143,3 +145,33 @@ def test_a_step_is_stopped_after_its_time_limit(server: Server, schema: str, tmp
     assert (late.status, late.timed_out) == (Status.FAILED, True)
     assert "stopped after its time limit of 1 s" in str(late.error)
     assert again.status is Status.OK, again.error
+
+
+def test_options_views_and_triggers_of_a_step_are_made(server: Server, schema: str, tmp_path: Path) -> None:
+    """A catalogue of a site's own, where a table takes another engine and comment, and a view and a trigger come."""
+    trigger = "CREATE TRIGGER `g` BEFORE INSERT ON `a` FOR EACH ROW SET NEW.n = 1"
+    step = read_facts(
+        {
+            "step": "cinder:10", "title": "ours", "release": "havana",
+            "change_options": [{"table": "a", "before": " ENGINE=MyISAM", "after": " ENGINE=InnoDB COMMENT='ours'"}],
+            "add_objects": [{"sql": "CREATE VIEW `v` AS select `a`.`n` AS `n` from `a`"}, {"sql": trigger}],
+            "drop_objects": [{"kind": "view", "name": "old"}],
+        }
+    )  # fmt: skip
+    catalogue = Catalogue("cinder", (step,), (), {release("havana"): {"cinder": 10}})
+    with contextlib.closing(server.admin(schema)) as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE a (id INT PRIMARY KEY, n INT) ENGINE=MyISAM")
+        cursor.execute(
+            "CREATE TABLE migrate_version (repository_id VARCHAR(250) PRIMARY KEY, repository_path TEXT, version INT)"
+            " CHARSET=utf8"  # MySQL 5.6 has keys of 767 bytes
+        )
+        cursor.execute("INSERT INTO migrate_version VALUES ('cinder', 'x', 9)")
+        target = Target(server, server.restricted([schema]), schema, "cinder", tmp_path / "run")
+        with contextlib.closing(server.connect(target.account, schema)) as own, own.cursor() as its:
+            its.execute("CREATE VIEW old AS SELECT id FROM a")
+        with ReferenceRunner(catalogue, [step], target, None) as runner:
+            (outcome,) = [runner.run(each) for each in runner.pending()]
+        assert outcome.error is None
+        now = read_live(connection, schema)
+    assert (now.tables["a"].engine, now.tables["a"].comment) == ("InnoDB", "ours")
+    assert (set(now.views), set(now.triggers)) == ({"v"}, {"g"})
