@@ -111,6 +111,7 @@ class Traffic:
     taken: list[float] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
     made: int = 0
+    settle: float = SETTLE
 
     def write(self) -> None:
         live: list[str] = []
@@ -138,7 +139,7 @@ class Traffic:
         with contextlib.closing(self.there.server.admin(self.there.name)) as connection, connection.cursor() as cursor:
             while time.monotonic() < end and not (self.stop.is_set() and not self.waiting):
                 if self.stop.is_set() and end == float("inf"):
-                    end = time.monotonic() + SETTLE
+                    end = time.monotonic() + self.settle
                 with self.lock:
                     wanted = dict(self.waiting)
                 found = self.there.secrets(cursor, list(wanted)) if wanted else {}
@@ -198,6 +199,8 @@ def load(report: Report, sides: tuple[Side, Side], folder: Path, options: argpar
     stop = threading.Event()
     traffic = [Traffic(*pair, options.rate, stop) for pair in (sides, sides[::-1])]
     threads = [threading.Thread(target=work) for each in traffic for work in (each.write, each.watch)]
+    for each in traffic:
+        each.settle = SETTLE + 4 * full  # without triggers a change takes up to two rounds
     for thread in threads:
         thread.start()
     time.sleep(options.seconds)

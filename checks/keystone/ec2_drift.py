@@ -19,7 +19,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from dbaudit.check import DRIFT, WARNING, Audited, Check, Fact, since
+from dbaudit.check import DRIFT, WARNING, Audited, Cannot, Check, Fact, since
 from dbaudit.packs.keystone._ec2 import Key, decode, key_of, row_id
 from dbaudit.packs.keystone._ec2_pairs import pairs
 
@@ -40,8 +40,10 @@ REASONS = {
 
 @check.facts
 def drift(audited: Audited) -> Iterator[Fact]:
-    if "ec2_credential" not in audited.schema.tables:  # as it should be from Havana on
+    if not {"ec2_credential", "credential"} <= audited.schema.tables.keys():  # as it should be from Havana on
         return
+    if audited.schema.tables["credential"].column("blob") is None:
+        raise Cannot("the blobs are encrypted (Newton and later): `dbaudit ec2 check --fernet-keys DIR` reads them")
     found: dict[str, list[str]] = {}
     seen: set[str] = set()
     for row in audited.rows(pairs(audited.tables)):

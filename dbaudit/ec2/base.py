@@ -1,31 +1,24 @@
 """The base: what both sides last agreed on, with digests in place of secrets, in the journal schema beside Havana.
 
-A digest is an HMAC under a key that is in a file of the operator's (mode 0600), never in a database. Beside the base
-stand the intents of writes to Grizzly's server, the conflicts that were reported, and on Grizzly's server the numbers
-of the chunks that were written there, which settle after a crash whether one was.
+Digests are those of `digests`. Beside the base stand the intents of writes to Grizzly's server, the conflicts that were
+reported, and on Grizzly's server the numbers of the chunks that were written there, which settle after a crash whether
+one was.
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import os
-import secrets
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pymysql
 
-from dbaudit.errors import DbauditError
+from dbaudit.ec2.digests import Digests
 from dbaudit.reconcile import Refused
-from dbaudit.repair import faults
 from dbaudit.repair.journal import init_journal, is_there, tables_of
 from dbaudit.repair.target import Target
 
 if TYPE_CHECKING:
     from dbaudit.ec2.link import Ends, Link
-    from dbaudit.packs.keystone._ec2 import Key
     from dbaudit.server.server import Connection
 
 _END = "ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin"
@@ -34,7 +27,7 @@ _HEX = "CHARACTER SET ascii COLLATE ascii_bin"
 NEAR = {
     "ec2_pair": (
         "pair INT NOT NULL AUTO_INCREMENT PRIMARY KEY, grizzly VARCHAR(64) NOT NULL, havana VARCHAR(64) NOT NULL, "
-        f"proof CHAR(64) {_HEX} NOT NULL, servers TEXT NULL, synced DATETIME(6) NULL, UNIQUE (grizzly, havana)"
+        f"proof CHAR(64) {_HEX} NOT NULL, UNIQUE (grizzly, havana)"
     ),
     "ec2_base": (
         f"pair INT NOT NULL, id CHAR(64) {_HEX} NOT NULL, access VARBINARY(1020) NOT NULL, "
@@ -60,65 +53,6 @@ BOTH = {
         "name VARBINARY(1020) NOT NULL, at DATETIME(6) NOT NULL"
     ),
 }
-
-
-class Digests:
-    """Keyed hashes of keys."""
-
-    def __init__(self, key: bytes) -> None:
-        self._key = key
-
-    @property
-    def proof(self) -> str:
-        """Tells whether a base was made with this key."""
-        return hmac.digest(self._key, b"dbaudit ec2 base", hashlib.sha256).hex()
-
-    def of(self, key: Key) -> str:
-        """The digest of a key: its access key, secret, user and project. NULL is not an empty text."""
-        return self.fast(key.access, key.secret, key.user, key.project)
-
-    def fast(self, access: str, secret: str | None, user: str | None, project: str | None) -> str:
-        """The same of the values."""
-        if secret is None or user is None or project is None:
-            parts = (access, secret, user, project)
-            text = "".join("-" if part is None else f"{len(part)}:{part}" for part in parts)
-        else:
-            text = f"{len(access)}:{access}{len(secret)}:{secret}{len(user)}:{user}{len(project)}:{project}"
-        return hmac.digest(self._key, text.encode("utf-8", "surrogateescape"), "sha256").hex()
-
-
-def read_digests(path: Path) -> Digests | None:
-    """The key in a file, None where there is no file. DbauditError where others may read it, or it is too short."""
-    try:
-        if path.stat().st_mode & 0o077:
-            raise Refused(f"the key file {path} can be read by others than its owner", f"chmod 600 {path}")
-        key = bytes.fromhex(path.read_text("ascii").strip())
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        raise DbauditError(f"the key file {path} cannot be read: {type(error).__name__}") from None
-    if len(key) < 32:
-        raise DbauditError(f"the key file {path} has fewer than 32 bytes", "it is not dbaudit's; name another")
-    return Digests(key)
-
-
-def make_digests(path: Path) -> Digests:
-    """The key in a file, which is made, readable by its owner alone, where it is not there."""
-    if found := read_digests(path):
-        return found
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(secrets.token_hex(32) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        raise DbauditError(
-            f"the key file {path} cannot be made: {error.strerror}", "name another: --key-file"
-        ) from None
-    made = read_digests(path)
-    assert made is not None
-    return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,8 +200,3 @@ def _done(link: Link, nonce: str) -> bool:
         (done,) = cursor.fetchone() or (0,)
     link.g.commit()
     return bool(int(done))
-
-
-def lost_key(error: BaseException) -> bool:
-    """Whether a row is there already."""
-    return isinstance(error, pymysql.IntegrityError) and faults.number_of(error) == 1062

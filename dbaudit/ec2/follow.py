@@ -31,6 +31,8 @@ from dbaudit.repair.stop import Stop
 
 # Seconds between full scans where marks are relied on: the longest for which a mark that was missed matters.
 FULL = 60.0
+# Seconds that a scan beside the rounds rests after each thousand rows, so that a round does not wait for it.
+REST = 0.01
 # Seconds to wait before connecting again, doubled each time up to the last.
 BACKOFF, LONGEST = 0.5, 30.0
 
@@ -148,7 +150,7 @@ class _Rounds:
         work = self.follower.work
         with linked(work.ends) as link:
             sight = work.sight(self.carrier.sight.judge.digests, work.census(link))
-            return scan(link, self.carrier.base, sight), sight
+            return scan(link, self.carrier.base, replace(sight, rest=lambda: time.sleep(REST))), sight
 
     def _full(self) -> None:
         began, work = time.monotonic(), self.follower.work

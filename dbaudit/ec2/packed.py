@@ -7,7 +7,7 @@ separator, a text that was cut) is read again row by row.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,8 +29,10 @@ class Source:
     values: tuple[object, ...] = ()
 
 
-def rows(cursor: Any, source: Source, page: int = PAGE) -> Iterator[Values]:
-    """All rows, in the order of the key."""
+def rows(
+    cursor: Any, source: Source, page: int = PAGE, rest: Callable[[], None] = lambda: None
+) -> Iterator[Values]:  # fmt: skip
+    """All rows, in the order of the key; `rest` is called between pages."""
     last: object = None
     while True:
         after = f" AND `{source.key}` > %s" if last is not None else ""
@@ -41,6 +43,7 @@ def rows(cursor: Any, source: Source, page: int = PAGE) -> Iterator[Values]:
         values = source.values + ((last,) if last is not None else ())
         found, last = _page(cursor, source, inner, values)
         yield from found
+        rest()
         if len(found) < page:
             return
 

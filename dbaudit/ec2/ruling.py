@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from dbaudit.ec2.base import Digests, Known
+from dbaudit.ec2.base import Known
+from dbaudit.ec2.digests import Digests
 from dbaudit.ec2.form import Row, Trouble, obstacle_in_grizzly, obstacle_in_havana
 from dbaudit.ec2.owners import Census, look_again
 from dbaudit.reconcile import Clash, Decision, Policy, Side, Verb, decide, settle

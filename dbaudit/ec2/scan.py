@@ -6,7 +6,7 @@ parts by the first digits of their ids, so that memory is bounded by a part and 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 # Keys in memory at a time, about 1 kB each.
 PART = 50_000
 _DIGITS = 4
+# Keys between two rests of a scan beside other work: some milliseconds.
+STRIDE = 1_000
 NOTHING = Ruling(Verb.KEEP)
 
 
@@ -49,12 +51,16 @@ class Scan:
 
 @dataclass(frozen=True)
 class Sight:
-    """What it takes to see: how blobs are read, who judges, whether blobs must be encoded once."""
+    """What it takes to see: how blobs are read, who judges, whether blobs must be encoded once.
+
+    `rest` is called every now and then: a scan beside other work lets that go first.
+    """
 
     vault: Vault
     judge: Judge
     blobs: tuple[str, ...] = ("blob",)
     single: bool = True
+    rest: Callable[[], None] = lambda: None
 
 
 def scan(link: Link, base: Base | None, sight: Sight) -> Scan:
@@ -64,10 +70,10 @@ def scan(link: Link, base: Base | None, sight: Sight) -> Scan:
     with link.g.cursor() as g, link.h.cursor() as h:
         count = max(_count(g, link.ends.old), _count(h, link.ends.new), 1)
         for low, high in parts(-(-count // PART)):
-            known = dict(_known(h, base, low, high)) if base else {}
+            known = dict(_known(h, base, sight, low, high)) if base else {}
             found.base += len(known)
             right = dict(_right(h, link, sight, low, high, strays))
-            _compare(found, _left(g, link, low, high), right, known, sight)
+            _compare(found, _left(g, link, sight, low, high), right, known, sight)
     _note_strays(link, found.survey, strays)
     link.rollback()
     found.wants.sort(key=lambda want: want.id)
@@ -91,10 +97,10 @@ def _between(what: str, low: str, high: str) -> tuple[str, tuple[object, ...]]:
     return " AND ".join(("1 = 1", *(text for text, _ in given))), tuple(value for _, value in given)
 
 
-def _left(cursor: Any, link: Link, low: str, high: str) -> Iterator[Values]:
+def _left(cursor: Any, link: Link, sight: Sight, low: str, high: str) -> Iterator[Values]:
     where, values = _between("SHA2(CONVERT(access USING utf8mb4), 256)", low, high)
     columns = ("access", "secret", "user_id", "tenant_id")
-    yield from rows(cursor, Source(link.ends.old, columns, "access", where, values))
+    yield from rows(cursor, Source(link.ends.old, columns, "access", where, values), rest=sight.rest)
 
 
 def _right(
@@ -104,7 +110,7 @@ def _right(
     source = Source(
         link.ends.new, ("id", "user_id", "project_id", *sight.blobs), "id", f"type = '{TYPE}' AND {where}", values
     )
-    for row in rows(cursor, source):
+    for row in rows(cursor, source, rest=sight.rest):
         id = row[0] or ""
         if len(id) == 64:
             yield id.lower(), row
@@ -118,10 +124,10 @@ def parsed(row: Values, sight: Sight) -> Row:
     return havana_row(row[0] or "", row[1], row[2], blobs.get("blob"), blobs.get("encrypted_blob"), sight.vault)
 
 
-def _known(cursor: Any, base: Base, low: str, high: str) -> Iterator[tuple[str, Values]]:
+def _known(cursor: Any, base: Base, sight: Sight, low: str, high: str) -> Iterator[tuple[str, Values]]:
     where, values = _between("id", low, high)
     source = Source(base.ends.table("ec2_base"), ("id", "digest", "seen"), "id", f"pair = {base.pair} AND {where}", values)  # fmt: skip  # noqa: E501
-    for row in rows(cursor, source):
+    for row in rows(cursor, source, rest=sight.rest):
         yield row[0] or "", row
 
 
@@ -133,6 +139,8 @@ def _compare(
     digest, bits, prune = judge.digests.fast, judge.census.bits, judge.rules.prune
     for values in left:
         survey.grizzly += 1
+        if not survey.grizzly % STRIDE:
+            sight.rest()
         access, secret, user, project = values
         id = key_id(access or "")
         row, base = right.pop(id, None), known.pop(id, None)

@@ -11,8 +11,9 @@ from typing import Any
 import pymysql
 
 from dbaudit.comparison.side import Side
-from dbaudit.ec2.base import Digests, find_base, make_base, make_digests, make_tables, read_digests, recover
+from dbaudit.ec2.base import find_base, make_base, make_tables, recover
 from dbaudit.ec2.conflicts import Conflict
+from dbaudit.ec2.digests import Digests, make_digests, read_digests
 from dbaudit.ec2.fernet import Vault
 from dbaudit.ec2.findings import CONFLICT, HELD, finding, findings
 from dbaudit.ec2.link import Ends, Link, hold, linked, open_ends

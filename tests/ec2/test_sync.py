@@ -272,3 +272,25 @@ def test_another_sync_holds_the_lease(sites: Sites, sync: Run) -> None:
         args=(holder,),
     )
     assert sync().code == 75
+
+
+def test_the_journal_beside_the_data(sites: Sites, sync: Run) -> None:
+    grizzly, havana = sites
+    grizzly.old("a")
+    assert sync("--journal-schema", "SAME").code == 0
+    havana.run("DELETE FROM credential")
+    assert counts(sync("--journal-schema", "SAME"), "deleted") == (1, 0)
+    assert grizzly.run("SELECT 1 FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = 'dbaudit'") == ()
+    assert ("dbaudit_ec2_base",) in havana.run("SHOW TABLES")
+
+
+def test_a_configuration_file_names_a_side(sites: Sites, sync: Run, dbaudit: Run, tmp_path: Path) -> None:
+    grizzly, havana = sites
+    grizzly.old("a")
+    conf = tmp_path / "keystone.conf"
+    conf.write_text(f"[sql]\nconnection = {grizzly.url}\n")
+    ran = dbaudit("ec2", "sync", conf, havana.url, "--apply", "--key-file", tmp_path / "key", "--format", "json")
+    assert ran.code == 0, ran
+    assert set(havana.news()) == {"a"}
+    password = grizzly.server._endpoint.admin.password
+    assert password not in ran.out + ran.err
