@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from dbaudit.finding import Skipped
 from dbaudit.schema.model import ForeignKey, Index, IndexKind, Schema, Table
@@ -114,7 +115,7 @@ def _referring(table: Table, schema: Schema) -> Iterator[tuple[Table, ForeignKey
                 yield child, key
 
 
-def _base(table: Table, schema: Schema) -> Mapping[str, object]:
+def _base(table: Table, schema: Schema) -> dict[str, Any]:
     key = table.primary_key
     assert key is not None
     children = tuple(
@@ -155,7 +156,7 @@ def _token(table: Table, schema: Schema, cutoff: Cutoff, _: Retention) -> Family
         return reason
     below = cutoff.literal()
     return Family(
-        **_base(table, schema),  # type: ignore[arg-type]
+        **_base(table, schema),
         dead=f"`expires` < {below}",
         rule=f"expires before {below}",
         never="`expires` IS NULL",
@@ -171,7 +172,7 @@ def _revocation_event(table: Table, schema: Schema, cutoff: Cutoff, retention: R
     below = cutoff.literal(retention.expiration + retention.buffer)
     said = retention.said.get("expiration", "default")
     return Family(
-        **_base(table, schema),  # type: ignore[arg-type]
+        **_base(table, schema),
         dead=f"`revoked_at` < {below}",
         rule=f"revoked_at before {below}: the cutoff minus {retention.expiration} s ({said}) and {retention.buffer} s",
         expiry=_expiry(table, "revoked_at", below),
@@ -182,17 +183,17 @@ def _revocation_event(table: Table, schema: Schema, cutoff: Cutoff, retention: R
 def _trust(table: Table, schema: Schema, cutoff: Cutoff, _: Retention) -> Family | str:
     if reason := _lacks(table, "id", "deleted_at", "expires_at"):
         return reason
-    base = dict(_base(table, schema))
+    base = _base(table, schema)
     expired = f"`expires_at` < {cutoff.literal()}"
     if table.column("expires_at_int"):  # from Queens on it counts where it is set
         expired = f"IF(`expires_at_int` IS NULL, {expired}, `expires_at_int` < {cutoff.microseconds})"
     roles = schema.tables.get("trust_role")
-    if roles is not None and not any(each.table == roles.name for each in table_children(base)):
+    if roles is not None and not any(each.table == roles.name for each in base["children"]):
         why = "no foreign key; keystone-manage trust_flush leaves them behind"
         child = Child(roles.name, ("trust_id",), ("id",), why, _stored(roles), cascades=False)
-        base["children"] = (*table_children(base), child)
+        base["children"] = (*base["children"], child)
     return Family(
-        **base,  # type: ignore[arg-type]
+        **base,
         dead=f"(`deleted_at` IS NOT NULL OR {expired})",
         rule=f"soft-deleted, or expires_at before {cutoff.literal()}",
         never="`deleted_at` IS NULL AND `expires_at` IS NULL"
@@ -201,19 +202,12 @@ def _trust(table: Table, schema: Schema, cutoff: Cutoff, _: Retention) -> Family
     )
 
 
-def table_children(base: Mapping[str, object]) -> tuple[Child, ...]:
-    """The children found so far."""
-    children = base["children"]
-    assert isinstance(children, tuple)
-    return children
-
-
 def _application_credential(table: Table, schema: Schema, cutoff: Cutoff, _: Retention) -> Family | str:
     if reason := _lacks(table, "expires_at"):
         return reason
     below = str(cutoff.microseconds)
     return Family(
-        **_base(table, schema),  # type: ignore[arg-type]
+        **_base(table, schema),
         dead=f"`expires_at` < {below}",
         rule=f"expires_at before {below} microseconds since 1970",
         never="`expires_at` IS NULL",
@@ -238,7 +232,7 @@ def _membership(table: Table, schema: Schema, cutoff: Cutoff, retention: Retenti
         "is not known; name keystone.conf with --config, or give --authorization-ttl"
     )  # fmt: skip
     return Family(
-        **_base(table, schema),  # type: ignore[arg-type]
+        **_base(table, schema),
         dead=f"`last_verified` < {cutoff.literal()} - INTERVAL {ttl} MINUTE",
         rule=f"last_verified and the provider's authorization_ttl before {cutoff.literal()}",
         never=f"{ttl} IS NULL",

@@ -53,8 +53,8 @@ class Profile:
 # Gentle: a chunk is as long as a service's own statements, and the server has a third of the time to itself.
 GENTLE = Profile("gentle", 1, 0.05, 0.5, 2_000)
 # Fast: two connections, since one leaves the server idle while it waits for the disk at each commit. The longest
-# statement is promised to be 0.5 s; a chunk that takes three times as long as it should is still below that.
-FAST = Profile("fast", 2, 0.15, 0.0, 20_000)
+# statement is promised to be 0.5 s: a chunk that takes five times as long as it should is still within that.
+FAST = Profile("fast", 2, 0.1, 0.0, 8_000)
 
 
 @dataclass(slots=True)
