@@ -7,14 +7,18 @@ from pathlib import Path
 
 import pytest
 
+from dbaudit.dryrun.request import Request, RunnerRequest
 from dbaudit.errors import DbauditError
 from dbaudit.finding import Certainty, Effect, Finding, Severity, Skipped, Verdict, Waived, step
 from dbaudit.plan.envelope import copied, freeze
 from dbaudit.plan.file import Plan, read_plan
+from dbaudit.plan.job import Job, Surroundings
 from dbaudit.plan.order import Order, Place, arrange, load_order, remarks
+from dbaudit.plan.state import fingerprint
 from dbaudit.record import DdlRecord, RowsRecord, StatementRecord, StepRecord, WarningsRecord
 from dbaudit.release import release
 from dbaudit.result import Basis, DatabaseResult, Result, Status, StepResult
+from dbaudit.server.place import Places
 
 
 def plan(tmp_path: Path, text: str, to: str | None = None) -> Plan:
@@ -111,6 +115,22 @@ def test_no_order_is_guessed() -> None:
 def test_an_order_of_the_plan() -> None:
     order = Order(("nova:cell", "nova"), "the plan's own")
     assert [stage.title for stage in arrange(CELLS, order)] == ["nova cells", "nova top"]
+
+
+def test_a_fingerprint_is_of_the_files_that_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    dump, beside = tmp_path / "cinder.sql", tmp_path / "keystone.sql"
+    for each in (dump, beside):
+        each.write_text("SELECT 1;")
+    request = Request(
+        str(dump), release("havana"), runner=RunnerRequest("reference"), beside=(str(beside),), today=date(2026, 1, 1)
+    )
+    job = Job("one", request, Surroundings(lambda: Places(tmp_path, tmp_path), dict, lambda: tmp_path))
+    first = fingerprint(job)
+    (tmp_path / "something-else").write_text("in the working directory")
+    assert fingerprint(job) == first
+    beside.write_text("SELECT 2;")
+    assert fingerprint(job) != first
 
 
 def test_a_result_survives_its_text() -> None:
