@@ -12,24 +12,23 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from dbaudit.cells.looking import Looking, database_of, demand
 from dbaudit.cells.parallel import each
-from dbaudit.cells.source import Source, labels, opened
-from dbaudit.cells.store import Lookup, Part, keep, things
+from dbaudit.cells.source import labels
+from dbaudit.cells.store import Lookup
 from dbaudit.comparison.live import LiveData
 from dbaudit.comparison.side import Side
 from dbaudit.errors import DbauditError, UsageError
 from dbaudit.finding import Effect, Finding, Severity, Verdict
 from dbaudit.flavors import kilo
-from dbaudit.flavors.embedded import PLACES, is_part, read_embedded
-from dbaudit.flavors.flavor import TIMES, Definitions, read_definitions
+from dbaudit.flavors.carried import Rows, Seen, rows_of, see
+from dbaudit.flavors.embedded import PLACES
+from dbaudit.flavors.flavor import Definitions
 from dbaudit.flavors.gather import SIZES, Instance
 from dbaudit.flavors.proof import UnprovenError, whole
 from dbaudit.flavors.reconcile import Order
-from dbaudit.flavors.running import signs
 from dbaudit.reconcile import Refused
 from dbaudit.repair.edits import OWN_ID, Edit, Edits, Insert, Prepared
 from dbaudit.repair.target import open_target
@@ -38,28 +37,6 @@ from dbaudit.result import Result
 WORK = "flavors migrate"
 # Instances in one transaction: each has some ten rows of metadata, so a chunk takes well under a second.
 AT_ONCE = 200
-_OWN, _METADATA, _EXTRA = 0, 1, 2
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """One database, read into a file. `order` are uuids of live instances by id: Kilo's command takes them so."""
-
-    label: str
-    path: Path
-    definitions: Definitions
-    kilo: bool
-    signs: tuple[str, ...]
-    order: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """An instance with the rows that a migration changes."""
-
-    instance: Instance
-    metadata: tuple[tuple[int, str], ...]  # live rows of a flavor: id, key
-    extra: tuple[tuple[int, str | None], ...]  # live rows: id, flavor
 
 
 @dataclass
@@ -100,48 +77,6 @@ def migrate(sides: Sequence[Side], looking: Looking, order: Order, *, apply: boo
     for file in files:
         file.unlink()
     return _result(sides, done, order, apply=apply)
-
-
-def see(side: Side, label: str, path: Path) -> Seen:
-    """Read a database; its instances go into the file `path`."""
-    with opened(side) as source:
-        keep(path, _parts(source))
-        definitions, living = read_definitions(source), tuple(signs(source))
-        has = "flavor" in source.tables.get("instance_extra", ())
-    found = sorted((rows.instance.number, uuid) for uuid, parts in things(path) if (rows := rows_of(uuid, parts)))
-    return Seen(label, path, definitions, has, living, tuple(uuid for _, uuid in found))
-
-
-def _parts(source: Source) -> Iterator[tuple[str, Part]]:
-    columns = ("uuid", "id", "deleted", "instance_type_id", "vm_state", "task_state", *SIZES)
-    for uuid, id_, deleted, *rest in source.rows("instances", columns):
-        if uuid is not None and deleted == "0":
-            yield uuid, [_OWN, int(id_ or 0), *rest]
-    keys = ("instance_uuid", "key", "value", "deleted", "id")
-    for uuid, key, value, deleted, id_ in source.rows("instance_system_metadata", keys):
-        if uuid is not None and deleted == "0" and is_part(key):
-            yield uuid, [_METADATA, int(id_ or 0), key, value]
-    for uuid, flavor, deleted, id_, *_ in source.rows(
-        "instance_extra", ("instance_uuid", "flavor", "deleted", "id", *TIMES)
-    ):
-        if uuid is not None and deleted == "0":
-            yield uuid, [_EXTRA, int(id_ or 0), flavor]
-
-
-def rows_of(uuid: str, parts: Sequence[Part]) -> Rows | None:
-    """The instance of a uuid with its rows; None where no live one is there."""
-    own = next((part for part in parts if part[0] == _OWN), None)
-    if own is None:
-        return None
-    _, number, type_id, vm_state, task_state, *sizes = own
-    metadata = sorted((part for part in parts if part[0] == _METADATA), key=lambda part: int(part[1]))
-    texts: dict[str, list[str | None]] = {}
-    for part in metadata:
-        texts.setdefault(part[2], []).append(part[3])
-    extra = tuple((part[1], part[2]) for part in parts if part[0] == _EXTRA)
-    embedded = read_embedded(texts, [flavor for _, flavor in extra if flavor is not None])
-    instance = Instance(uuid, number, True, type_id, tuple(sizes), vm_state, task_state, None, embedded)
-    return Rows(instance, tuple((part[1], part[2]) for part in metadata), extra)
 
 
 def _database(side: Side, one: Seen, seen: Sequence[Seen], order: Order, *, apply: bool) -> Done:

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import pymysql
 import pytest
 
 from dbaudit.cells.looking import Looking
+from dbaudit.errors import BusyError, DbauditError
 from dbaudit.flavors.check import check
 from dbaudit.flavors.reconcile import Order, apply, plan
 from dbaudit.reconcile import Refused
+from dbaudit.repair.edits import Prepared
+from dbaudit.repair.journal import init_journal
+from dbaudit.repair.lease import Lease
 from dbaudit.repair.retract import undo
 from dbaudit.repair.throttle import Throttle
 from dbaudit.server.server import Server
@@ -102,6 +107,43 @@ def test_an_undo_is_refused_where_a_row_was_touched_since(cloud: Cloud, looking:
     with pytest.raises(Exception, match="as a whole or not at all"):
         undone(cloud, list(result.extra["runs"])[-1:])
     assert cloud.contents(cloud.cell) == after
+
+
+def test_a_database_that_is_busy_stops_all_before_anything_is_written(cloud: Cloud, looking: Looking) -> None:
+    for name in (cloud.top, cloud.cell):
+        cloud.run(name, *CONFIRMED)
+    before = [cloud.contents(name) for name in (cloud.top, cloud.cell)]
+    target = cloud.target(cloud.cell)
+    init_journal(target)
+    with target.session() as connection:
+        lease = Lease.take(connection, target.journal, target.database, "another")
+        with pytest.raises(BusyError, match="another"):
+            apply(cloud.sides, looking, order(cloud, authority=cloud.cell))
+        lease.release(connection)
+    assert [cloud.contents(name) for name in (cloud.top, cloud.cell)] == before
+
+
+def test_a_commit_that_fails_says_what_was_written_and_a_rerun_completes(
+    cloud: Cloud, looking: Looking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in (cloud.top, cloud.cell):
+        cloud.run(name, *CONFIRMED)
+    commit, seen = Prepared.commit, []
+
+    def once(self: Prepared) -> int:
+        seen.append(self.target.database)
+        if len(seen) == 2:
+            raise pymysql.OperationalError(2013, "Lost connection")
+        return commit(self)
+
+    monkeypatch.setattr(Prepared, "commit", once)
+    with pytest.raises(
+        DbauditError, match=rf"the commit on .*{cloud.cell}.* failed.*written before it were .*: run \d+"
+    ):
+        apply(cloud.sides, looking, order(cloud, authority=cloud.cell))
+    again = apply(cloud.sides, looking, order(cloud, authority=cloud.cell))
+    assert [run for run in again.extra["runs"] if cloud.cell in run]
+    assert not apply(cloud.sides, looking, order(cloud, authority=cloud.cell)).extra["runs"]
 
 
 def test_the_cell_as_authority_and_deleting_what_it_has_not(cloud: Cloud, looking: Looking) -> None:
