@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dbaudit.cells import instant, mapping
+from dbaudit.cells import instant, mapping, mapping_kinds
 from dbaudit.cells.fault import Fault
 from dbaudit.cells.findings import findings
 from dbaudit.cells.looking import Looking, confirmed, database_of
@@ -55,7 +55,7 @@ def check(sides: Sequence[Side], looking: Looking) -> Result:
             raise UsageError(f"{side.label} is no nova database: it has no table instances", "name nova's databases")
     first = _look(sides, looking, 1)
     faults = confirmed(first.faults, sides, looking, lambda _: _look(sides, looking, 2).faults)
-    found = findings(faults, instant.horizon(first.instants), {**KINDS, **mapping.KINDS})
+    found = findings(faults, instant.horizon(first.instants), {**KINDS, **mapping_kinds.KINDS})
     names = labels(sides)
     skipped = tuple(
         Skipped(
