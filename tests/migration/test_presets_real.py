@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -108,47 +108,57 @@ def test_glance_26_is_stepped_to_28_by_its_own_tool(target: Target, places: Plac
 
 MAPPED = (
     "INSERT INTO cell_mappings (uuid, name, transport_url, database_connection, disabled) VALUES"
-    " ('00000000-0000-0000-0000-000000000000', 'cell0', 'none:///', 'mysql+pymysql://nova:secret@db.prod/gone', 0),"
+    " ('00000000-0000-0000-0000-000000000000', 'cell0', 'none:///', "
+    "'mysql+pymysql://nova:secret@db.prod/{nova}_cell0', 0),"
     " ('11111111-1111-1111-1111-111111111111', 'cell1', 'rabbit://nova:secret@mq.prod/', "
     "'mysql+pymysql://nova:secret@db.prod/{nova}', 0)",
 )
 
 
-def test_nova_27_is_stepped_to_31_beside_its_api_database(
-    target: Target, server: Server, schema: str, places: Places, tmp_path: Path
+@pytest.fixture
+def beside(server: Server, schema: str) -> Iterator[tuple[str, str]]:
+    """The names of nova_api's and cell0's databases, which are there and empty."""
+    names = (f"{schema}_api", f"{schema}_cell0")
+    for name in names:
+        server.drop_database(name)
+        server.create_database(name, "utf8")
+    yield names
+    for name in names:
+        server.drop_database(name)
+
+
+def test_nova_27_is_stepped_to_31_beside_its_api_database_and_its_other_cell(
+    target: Target, server: Server, schema: str, beside: tuple[str, str], places: Places, tmp_path: Path
 ) -> None:
-    """One revision at a time; the cells are found in nova_api's data, where their addresses now lead to the copy."""
-    old, api = virtualenv("nova", 27), f"{schema}_api"
-    server.drop_database(api)
-    server.create_database(api, "utf8")
-    try:
-        beside = Target(server, server.restricted([api]), api, "nova_api", tmp_path / "api")
-        assert [o.revisions for o in stepped(beside, "nova-manage", old)] == [("d67eeaabee36",), ("b30f573d3377",)]
-        assert stepped(target, "nova-manage", old)[-1].revisions == ("960aac0e09ea",)
-        cells = [each.format(nova=schema) for each in MAPPED]
-        dumps = [
-            dumped(server, schema, ["USE " + schema], tmp_path / "nova.sql", named=True),
-            dumped(server, api, cells, tmp_path / "nova_api.sql", named=True),
-        ]
-    finally:
-        server.drop_database(api)
-    runner = RunnerRequest(
-        "command:nova-manage", ("sync", "online"), venv=virtualenv("nova", 31),
-        allow_network=network() is Network.ALLOWED,
+    """One revision at a time; `online` finds the cells in nova_api's data, whose addresses now lead to the copies."""
+    old, new = virtualenv("nova", 27), virtualenv("nova", 31)
+    api, cell0 = (
+        Target(server, server.restricted([name]), name, service, tmp_path / name)
+        for name, service in zip(beside, ("nova_api", "nova"), strict=True)
+    )
+    assert [o.revisions for o in stepped(api, "nova-manage", old)] == [("d67eeaabee36",), ("b30f573d3377",)]
+    assert stepped(target, "nova-manage", old)[-1].revisions == ("960aac0e09ea",)
+    stepped(cell0, "nova-manage", new)  # a sibling is not stepped: it was upgraded before
+    cells = {api.database: [each.format(nova=schema) for each in MAPPED]}
+    dumps = [
+        str(dumped(server, name, cells.get(name, ["USE " + name]), tmp_path / f"{name}.sql", named=True))
+        for name in (schema, *beside)
+    ]
+    how = RunnerRequest(
+        "command:nova-manage", ("sync", "online"), venv=new, allow_network=network() is Network.ALLOWED,
+        output=tmp_path / "kept",
     )  # fmt: skip
-    request = Request(str(dumps[0]), release("2025.1"), runner=runner, beside=(str(dumps[1]),))
+    request = Request(dumps[0], release("2025.1"), runner=how, beside=tuple(dumps[1:]))
     result = dry_run(request, places, dict(os.environ), silent)
-    *revisions, online = result.steps
-    assert [(str(each.step), each.error) for each in revisions] == [
+    assert [(str(each.step), each.error) for each in result.steps] == [
         ("nova:1b91788ec3a6", None), ("nova:1acf2c98e646", None), ("nova:13863f4e1612", None),
-        ("nova:d60bddf7a903", None), ("nova:2903cd72dc14", None),
+        ("nova:d60bddf7a903", None), ("nova:2903cd72dc14", None), ("nova:online", None),
     ]  # fmt: skip
-    # It found the cells in nova_api's copy; cell0's database is not here, and its address leads nowhere.
-    assert (str(online.step), online.status) == ("nova:online", Status.FAILED)
-    assert "Can't connect to MySQL server on '192.0.2.1'" in str(online.error)
+    online = Path(result.steps[-1].output or "").read_text()
+    assert "| Total Needed | Completed |" in online
+    assert "Error attempting to run" not in online
     said = "\n".join(result.notes)
-    assert f"{api}.cell_mappings.database_connection" in said
-    assert "192.0.2.1" in said
+    assert f"{api.database}.cell_mappings.database_connection" in said
     assert "secret" not in said
 
 
