@@ -134,7 +134,15 @@ def test_two_databases(dbaudit: Dbaudit, tmp_path: Path) -> None:
     )
     refused(dbaudit("dry-run", "two.sql", "--to", "havana"), 64, "a, b", "--database")
     assert dbaudit("dry-run", "two.sql", "--to", "havana", "--database", "b").code == 1
-    assert [each["name"] for each in dbaudit("inspect", "two.sql", "--format", "json").json["databases"]] == ["a", "b"]
+    two = dbaudit("inspect", "two.sql", "--format", "json").json["databases"]
+    assert [each["name"] for each in two] == ["a", "b"]
+    size = len(body.encode())
+    assert all(size - 2 <= each["bytes"] <= size for each in two)  # its tables' own; line ends are nobody's
+
+
+def test_the_bytes_of_a_dumps_one_database_are_those_of_the_plain_dump(dbaudit: Dbaudit) -> None:
+    (one,) = dbaudit("inspect", CINDER, "--format", "json").json["databases"]
+    assert one["bytes"] == len(gzip.decompress(CINDER.read_bytes()))
 
 
 def test_no_server_at_all(dbaudit: Dbaudit, tmp_path: Path) -> None:

@@ -90,6 +90,36 @@ def test_the_sites_own_by_the_policy_in_the_working_directory(dbaudit: Dbaudit, 
     assert dbaudit("diff", "cinder@10", "cinder@11", "--policy", "absent.toml").code == 66
 
 
+def test_the_sites_own_is_a_note_until_a_pending_step_touches_it(dbaudit: Dbaudit, tmp_path: Path) -> None:
+    """Patterns for a table, a column and an index; the table and the column bear names that Havana's steps take."""
+    assert dbaudit("snapshot", "cinder@grizzly", "-o", "site.sql").code == 0
+    text = (tmp_path / "site.sql").read_text()
+    own = "  `site_pool` int(11) DEFAULT NULL,\n  `bootable` int(11) DEFAULT NULL,\n  KEY `site_i` (`site_pool`),\n"
+    head, volumes = text.split("CREATE TABLE `volumes` (", 1)
+    volumes = volumes.replace("  PRIMARY KEY (`id`)", f"{own}  PRIMARY KEY (`id`)", 1)
+    table = "CREATE TABLE `{}` (\n  `id` int(11) NOT NULL\n) ENGINE=InnoDB DEFAULT CHARSET=utf8;\n\n"
+    made = "".join(table.format(each) for each in ("site_t", "transfers"))
+    number = "\nINSERT INTO `migrate_version` VALUES ('cinder','x',9);\n"
+    (tmp_path / "site.sql").write_text(f"{head}{made}CREATE TABLE `volumes` ({volumes}{number}")
+    entries = (
+        'table = "site_*"',
+        'table = "trans*"',
+        'table = "vol*"\ncolumn = "*oo*"',
+        'table = "*"\nindex = "site_?"',
+    )
+    policy = "".join(f'[[own]]\n{each}\nreason = "billing"\nowner = "ann"\n' for each in entries)
+    (tmp_path / "dbaudit.toml").write_text(policy)
+    untouched = dbaudit("diff", "cinder@grizzly", "site.sql", "--format", "json")
+    assert (untouched.code, {each["severity"] for each in untouched.json["findings"]}) == (0, {"note"}), untouched.out
+    touched = dbaudit("diff", "cinder@grizzly", "site.sql", "--to", "havana", "--format", "json")
+    assert touched.code == 1
+    severity = {each["object"]: each["severity"] for each in touched.json["findings"]}
+    assert {name for name, each in severity.items() if each != "note"} == {"transfers", "volumes.bootable"}, severity
+    assert len(severity) == 5
+    steps = {each["object"]: each["facts"].get("steps") for each in touched.json["findings"]}
+    assert (steps["transfers"], steps["volumes.bootable"]) == (["cinder:10"], ["cinder:11"])
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [

@@ -11,6 +11,7 @@ import pytest
 
 from dbaudit.migration.catalogue import reference
 from dbaudit.release import release
+from dbaudit.schema import diff as diffs
 from dbaudit.schema import model
 from dbaudit.schema.diff import NOT_COMPARED, OTHER_FIELDS, Change, Difference, Kind, diff
 from dbaudit.schema.model import (
@@ -117,6 +118,17 @@ def test_every_field_is_compared_or_listed_with_its_reason(field: str) -> None:
     found = diff(SCHEMA, other)
     assert len(found) == 1, found
     assert found == tuple(each.reversed() for each in diff(other, SCHEMA))
+
+
+def test_only_tables_that_differ_as_a_whole_are_looked_into(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+    real = diffs.diff_tables
+    monkeypatch.setattr(diffs, "diff_tables", lambda old, new: (seen.append(old.name), real(old, new))[1])
+    left = reference("nova", release("kilo"))
+    assert left is not None and len(left.tables) > 100
+    table = replace(left.tables["instances"], comment="other")
+    assert len(diff(left, replace(left, tables={**left.tables, "instances": table}))) == 1
+    assert seen == ["instances"]
 
 
 def test_nothing_differs_from_itself() -> None:
