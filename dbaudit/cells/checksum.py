@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # Rows of the ranges that are compared first: many enough that a query is worth its while, few enough that little is
 # read again where one differs. Such a range is cut into PIECES, until ROWS are few enough to be fetched.
-CHUNK, PIECES, ROWS = 4_096, 8, 600
+CHUNK, PIECES, ROWS = 2_048, 4, 600
 Key = tuple[str, ...]
 Sums = tuple[str | None, ...]
 
