@@ -24,6 +24,7 @@ from dbaudit.tokens.record import JSON, SQL, Row
 # found from the beginning without unpacking one.
 _HEAD = struct.Struct("<4sIBBHccHI")
 _MAGIC, _EXTRA = b"\x1f\x8b\x08\x04", 8
+_FIXED = _HEAD.pack(_MAGIC, 0, 0, 255, _EXTRA, b"D", b"A", 4, 0)[:-4]  # the header up to the length
 # How a plain file marks the end of a chunk: a blank that ends its last line, which neither JSON nor SQL minds.
 _MARK = b" \n"
 _STEP = 1 << 20  # bytes read at a time
@@ -47,8 +48,13 @@ class Archive:
             if not stat.S_ISREG(os.fstat(self._file).st_mode):
                 raise DbauditError(f"the archive {path} is no file", "name a file")
             self._lock()
+            size = os.fstat(self._file).st_size
+            self._begin, self._end = self._last_member(size) if self._packed else self._last_lines(size)
+            self._check()  # what is not ours is refused before anything of it is changed
             os.fchmod(self._file, 0o600)
-            self._begin, self._end = self._last()
+            if self._end < size:  # what a kill left behind the last whole chunk
+                os.ftruncate(self._file, self._end)
+                os.fsync(self._file)
             undo.pop_all()
         self.rows = 0
         self._pending: int | None = None  # rows of the chunk of which it is not known whether it goes through
@@ -113,35 +119,53 @@ class Archive:
         os.fsync(self._file)
         self._begin = self._end = at
 
-    def _last(self) -> tuple[int, int]:
-        """Where the last whole chunk begins and ends; what a kill left behind it is cut off."""
-        size = os.fstat(self._file).st_size
-        begin, end = self._last_member(size) if self._packed else self._last_lines(size)
-        if end < size:
-            self._cut(end)
-        return begin, end
+    def _check(self) -> None:
+        """Raise DbauditError unless the last whole chunk, and what is cut short behind it, are what is written here."""
+        try:
+            self.tail()
+            if not self._packed:
+                self._check_lines(self._end)
+        except (DbauditError, zlib.error, UnicodeDecodeError):
+            raise self._foreign() from None
+
+    def _check_lines(self, at: int) -> None:
+        """The same for plain text from `at` on, where a chunk without its mark begins.
+
+        Whole rows up to the end of the file were not cut short by a kill: somebody wrote them without marks.
+        """
+        with os.fdopen(os.dup(self._file), "rb") as file:
+            for place in (0, at):
+                file.seek(place)
+                if not self._form.opening.encode().startswith(file.read(len(self._form.opening))):
+                    raise self._foreign()
+            file.seek(at + len(self._form.head))
+            for line in file:
+                if line.endswith(b"\n"):
+                    self._form.read(line[:-1].decode())
+                    if file.peek(1) == b"":
+                        raise self._foreign()
+                elif not self._form.begun(line.decode(errors="replace")):
+                    raise self._foreign()
 
     def _last_member(self, size: int) -> tuple[int, int]:
         begin = end = 0
         while end < size:
             head = os.pread(self._file, _HEAD.size, end)
+            if not _FIXED.startswith(head[: len(_FIXED)]):
+                raise self._foreign()
             if len(head) == _HEAD.size:
-                magic, _, _, _, _, one, two, _, length = _HEAD.unpack(head)
-                if magic != _MAGIC or (one, two) != (b"D", b"A"):
+                length = _HEAD.unpack(head)[-1]
+                if length <= _HEAD.size:
                     raise self._foreign()
                 if end + length <= size:
                     begin, end = end, end + length
                     continue
-            elif not _MAGIC.startswith(head[:4]):
-                raise self._foreign()
             break  # cut short by a kill
         return begin, end
 
     def _last_lines(self, size: int) -> tuple[int, int]:
         """The same for plain text: between the last two marks."""
         end = self._before(size, size)
-        if not end and size and os.pread(self._file, 1, 0) not in (b"{", b"S"):
-            raise self._foreign()
         return (self._before(end - len(_MARK), size) if end else 0), end
 
     def _before(self, at: int, size: int) -> int:

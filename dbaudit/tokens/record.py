@@ -18,6 +18,7 @@ from dbaudit.tokens.chunk import Rows
 
 # What a session must be for the INSERTs to give back the very rows: once in each chunk, so that any part can be used.
 SQL_HEAD = "SET NAMES utf8mb4, time_zone = '+00:00', sql_mode = 'NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES';\n"
+_JSON_OPENING = '{"table":"'
 _INSERT = re.compile(
     rf"INSERT INTO (?P<table>{IDENTIFIER}) \((?P<columns>[^()]*)\) VALUES \((?P<values>.*)\); ?", re.DOTALL
 )
@@ -35,9 +36,14 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A form of archive: what a chunk begins with, how a row is written, how a line is read back."""
+    """A form of archive: what a chunk begins with, how a row is written, how a line is read back.
+
+    `opening` is what stands first in every archive of this form, `begun` whether a line may be a row's beginning.
+    """
 
     head: str
+    opening: str
+    begun: Callable[[str], bool]
     write: Callable[[str, Sequence[str], Sequence[Any]], str]
     read: Callable[[str], Row]
 
@@ -67,6 +73,21 @@ def _from_json(line: str) -> Row:
         return Row(read["table"], tuple(row), values)
     except (ValueError, KeyError, TypeError, AttributeError):
         raise _foreign() from None
+
+
+def _begun_json(line: str) -> bool:
+    """Whether a line that was cut short may be one of ours; `line` may be whole."""
+    rest = line[len(_JSON_OPENING) :]
+    at = rest.find('"')
+    return _fits(line, _JSON_OPENING) and (at < 0 or _fits(rest[at:], '","row":{'))
+
+
+def _begun_sql(line: str) -> bool:
+    return _fits(line, "INSERT INTO ")
+
+
+def _fits(text: str, opening: str) -> bool:
+    return opening.startswith(text[: len(opening)])
 
 
 def _sql(table: str, columns: Sequence[str], values: Sequence[Any]) -> str:
@@ -101,5 +122,5 @@ def _foreign() -> DbauditError:
     return DbauditError("the end of the archive is not what dbaudit writes", "name another file with --archive")
 
 
-JSON = Form("", _json, _from_json)
-SQL = Form(SQL_HEAD, _sql, _from_sql)
+JSON = Form("", _JSON_OPENING, _begun_json, _json, _from_json)
+SQL = Form(SQL_HEAD, SQL_HEAD, _begun_sql, _sql, _from_sql)

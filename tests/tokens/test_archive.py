@@ -17,6 +17,7 @@ from dbaudit.errors import BusyError, DbauditError
 from dbaudit.server.server import Server
 from dbaudit.tokens.archive import Archive
 from dbaudit.tokens.chunk import Rows
+from dbaudit.tokens.record import SQL_HEAD
 from tests.cli.conftest import Dbaudit
 from tests.tokens.conftest import Execute
 from tests.tokens.databases import EVERYTHING, HAVANA, NOW, TOKENS
@@ -74,14 +75,42 @@ def test_another_file_is_left_alone(tmp_path: Path) -> None:
         ("a.jsonl.gz", gzip.compress(b"mine")),
         ("b.sql", b"mine\n"),
         ("c.gz", b"mine, and long enough"),
+        ("d.gz", b"\x1f\x8b\x08\x04short"),
+        ("e.gz", b"\x1f\x8b\x08\x04" + bytes(5) + b"\xff\x08\0DA\4\0" + bytes(10)),
+        ("f.jsonl", b'{"event": "mine"}\n{"event": "too"}\n'),
+        ("g.jsonl", b'{"table":"t","data":[1]}'),
+        ("h.jsonl", b'{"table":"t","row":{"id":"of jq -c"}}\n'),
+        ("i.jsonl", b'{"event": "mine"} \n{"event": "too"} \nmore'),
+        ("j.jsonl", b'{"event": "mine"} \n{"table":"t","row":{"id":"a"}} \n'),
+        ("k.sql", b"SET NAMES utf8;\nINSERT INTO `t` VALUES (1);\n"),
+        ("l.sql", b"SET NAMES utf8; \nSELECT 1; \nSELECT 2;\n"),
+        ("m.sql", SQL_HEAD.encode() + b"DROP TABLE t;\n"),
+        ("n.jsonl", b'{"table":"t","row":{"id":"a"}} \n{"mine": 1}\n'),
     ):
         (tmp_path / name).write_bytes(data)
+        (tmp_path / name).chmod(0o644)
         with pytest.raises(DbauditError, match="no archive of dbaudit"):
             Archive(tmp_path / name)
         assert (tmp_path / name).read_bytes() == data
+        assert (tmp_path / name).stat().st_mode & 0o777 == 0o644
     (tmp_path / "link.gz").symlink_to(tmp_path / "a.jsonl.gz")
     with pytest.raises(DbauditError):
         Archive(tmp_path / "link.gz")
+
+
+@pytest.mark.parametrize("name", ["a.jsonl.gz", "a.sql.gz", "a.jsonl", "a.sql"])
+def test_a_first_chunk_cut_short_anywhere_is_cut_off(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    archive = Archive(path)
+    archive.keep(ROWS[:1])
+    archive.close()
+    whole = path.read_bytes()
+    for size in range(len(whole)):
+        path.write_bytes(whole[:size])
+        if not name.endswith(".gz") and whole[:size].endswith((b"}\n", b");\n")):
+            continue  # whole rows without a mark: refused
+        Archive(path).close()
+        assert path.stat().st_size == 0, size
 
 
 def test_a_full_disk_deletes_nothing(tmp_path: Path) -> None:
