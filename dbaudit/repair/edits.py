@@ -164,6 +164,7 @@ class Prepared:
             new[edit.table].append(int(edit.values.get("id") or edit.id))
         for table, found in ids.items():
             self._copy(cursor, table, found, BEFORE)
+        before = sum(len(set(found)) for found in ids.values())
         self._look(cursor, edits)
         _update(cursor, edits)
         for insert in edits.inserts:
@@ -174,7 +175,15 @@ class Prepared:
             new[insert.table].append(int(insert.values.get("id") or cursor.lastrowid))
         for table, found in new.items():
             self._copy(cursor, table, found, AFTER)
-        records.note_chunk(cursor, self.target, self.run, self._seq, "edits", len(edits), ("",))
+        records.note_chunk(
+            cursor,
+            self.target,
+            self.run,
+            self._seq,
+            records.EDITS,
+            sum(len(set(found)) for found in new.values()),
+            (before,),
+        )
 
     def _copy(self, cursor: Any, table: str, ids: Sequence[int], side: int) -> None:
         images, copied = self._images[table], 0

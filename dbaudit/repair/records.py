@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from dbaudit.server.server import Connection
 
 RUNNING, DONE, STOPPED, UNDONE = "running", "done", "stopped", "undone"
+EDITS = "edits"  # the part of chunks that make rows too: their `last_key` counts the rows that were there before
 _TIME = "DATE_FORMAT({}, '%%Y-%%m-%%dT%%H:%%i:%%s.%%fZ')"
 _RUN = (
     f"SELECT run, work, db, fingerprint, state, {_TIME.format('started')}, {_TIME.format('cutoff')}, planned, changed, "
@@ -103,6 +104,15 @@ def committed(cursor: Any, target: Target, run: int, seq: int) -> int | None:
     cursor.execute(f"SELECT changed FROM {target.journal.table('chunk')} WHERE run = %s AND seq = %s", (run, seq))
     row = cursor.fetchone()
     return int(row[0]) if row else None
+
+
+def images_due(cursor: Any, target: Target, run: int, seq: int) -> int:
+    """How many rows of a chunk must have a before-image."""
+    cursor.execute(
+        f"SELECT part, changed, last_key FROM {target.journal.table('chunk')} WHERE run = %s AND seq = %s", (run, seq)
+    )
+    part, changed, last = cursor.fetchone()
+    return int(json.loads(last)[0]) if part == EDITS else int(changed)
 
 
 def absent_chunks(cursor: Any, target: Target, run: int, chunks: int) -> tuple[int, ...]:

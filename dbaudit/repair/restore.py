@@ -3,16 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pymysql
 
+from dbaudit.errors import DbauditError
+from dbaudit.repair import records
 from dbaudit.repair.faults import is_conflict, is_lost, text_of
 from dbaudit.repair.images import AFTER, BEFORE, Images
 from dbaudit.repair.secret import shown
 from dbaudit.schema.text import name as quoted
 
+if TYPE_CHECKING:
+    from dbaudit.repair.target import Target
+
 _JSON = ("json", "geometry", "point", "polygon", "vector")
+
+
+def demand_images(cursor: Any, target: Target, images: Sequence[Images], run: int, seq: int) -> None:
+    """Demand that the journal still has a before-image of every row that a chunk changed. Raises DbauditError."""
+    wanted, there = records.images_due(cursor, target, run, seq), count_units(cursor, images, run, seq)
+    if there != wanted:
+        raise DbauditError(
+            f"chunk {seq} of run {run} changed {wanted} rows and the journal has images of {there}: it stays as it is",
+            "were its images pruned, or written by hand?",
+        )
+
+
+def count_units(cursor: Any, images: Sequence[Images], run: int, seq: int) -> int:
+    """Rows of a chunk that the run itself changed, without those that its cascades reached."""
+    total = 0
+    for each in images:
+        cursor.execute(
+            f"SELECT COUNT(*) FROM {each.table} i WHERE {each.here('i', BEFORE)} AND i.dbaudit_depth = 0", (run, seq)
+        )
+        total += int(cursor.fetchone()[0])
+    return total
 
 
 def lock_present(cursor: Any, images: Sequence[Images], run: int, seq: int) -> None:

@@ -19,7 +19,7 @@ from dbaudit.repair.lease import Lease
 from dbaudit.repair.limits import Limits
 from dbaudit.repair.link import Link
 from dbaudit.repair.records import RunRecord
-from dbaudit.repair.restore import lock_present, replace_rows, restore_units, touched_units
+from dbaudit.repair.restore import demand_images, lock_present, replace_rows, restore_units, touched_units
 from dbaudit.repair.run import Interrupted, Run
 from dbaudit.repair.target import Target
 from dbaudit.repair.throttle import Throttle
@@ -139,6 +139,7 @@ class _Undo:
     def _transaction(self, seq: int) -> int:
         images, run = self.plan.images, self.run
         with self.link.connection.cursor() as cursor:
+            demand_images(cursor, self.target, images, run, seq)
             lock_present(cursor, images, run, seq)
             bad = touched_units(cursor, images, run, seq)
             if self.plan.record.details.get(REPLACED):

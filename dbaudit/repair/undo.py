@@ -17,7 +17,7 @@ from dbaudit.repair.closure import Touched, touched
 from dbaudit.repair.images import Images
 from dbaudit.repair.journal import is_there, tables_of
 from dbaudit.repair.records import RunRecord
-from dbaudit.repair.restore import touched_units
+from dbaudit.repair.restore import count_units, touched_units
 from dbaudit.schema.model import Schema
 from dbaudit.schema.read import read_live
 from dbaudit.schema.text import name as quoted
@@ -68,7 +68,7 @@ def plan_undo(target: Target, connection: Connection, run: str) -> UndoPlan:
     for seq in chunks:
         with connection.cursor() as cursor:
             bad = touched_units(cursor, images, record.run, seq)
-            units += _units(cursor, images, record.run, seq) - len(bad)
+            units += count_units(cursor, images, record.run, seq) - len(bad)
         count += len(bad)
         kept += list(bad.values())[: LISTED - len(kept)]
     connection.commit()
@@ -142,16 +142,6 @@ def _chunks(target: Target, connection: Connection, run: int) -> tuple[int, ...]
             (run,),
         )
         return tuple(int(row[0]) for row in cursor.fetchall())
-
-
-def _units(cursor: Any, images: tuple[Images, ...], run: int, seq: int) -> int:
-    total = 0
-    for each in images:
-        cursor.execute(
-            f"SELECT COUNT(*) FROM {each.table} i WHERE {each.here('i', 0)} AND i.dbaudit_depth = 0", (run, seq)
-        )
-        total += int(cursor.fetchone()[0])
-    return total
 
 
 def parameters_of(record: RunRecord) -> Mapping[str, Any]:
