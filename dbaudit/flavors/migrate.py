@@ -10,9 +10,11 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
+
+import pymysql
 
 from dbaudit.cells.looking import Looking, database_of, demand
 from dbaudit.cells.parallel import each
@@ -97,10 +99,28 @@ def _database(side: Side, one: Seen, seen: Sequence[Seen], order: Order, *, appl
                 prepared = Prepared(open_target(side.data.url, order.journal), WORK, tables, {})
                 stack.callback(prepared.close)
                 prepared.begin(len(one.order))
-            prepared.write(chunk)
-            prepared.keep()
-        done.run = prepared.commit() if prepared is not None else None
+            with _named(prepared):
+                prepared.write(chunk)
+                prepared.keep()
+        if prepared is not None:
+            with _named(prepared):
+                done.run = prepared.commit()
     return done
+
+
+@contextmanager
+def _named(prepared: Prepared) -> Iterator[None]:
+    """Name the run in what is raised after some of it was committed."""
+    try:
+        yield
+    except (DbauditError, pymysql.MySQLError, OSError) as error:
+        failure = error if isinstance(error, DbauditError) else prepared.target.failure(error)
+        if prepared.kept is None:
+            raise failure from error
+        raise type(failure)(
+            f"{failure.what}; run {prepared.kept} is written in part",
+            "run it again, which does what is left; or undo that run",
+        ) from error
 
 
 def _chunks(one: Seen, seen: Sequence[Seen], order: Order, done: Done) -> Iterator[Edits]:

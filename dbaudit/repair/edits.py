@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 # later let the next AUTO_INCREMENT follow an UPDATE to a large id.
 UNIT = bytes(16)  # the one unit of a run
 AT_ONCE = 1_000  # ids in one statement
-REPLACED = "replaced"  # in a run's details: its undo takes rows out and puts them back, since keys are swapped
 OWN_ID = "\0id"  # as a new value: the row's own id, which is how soft deletes are spelled
 Value = str | None
 
@@ -84,7 +83,7 @@ class Prepared:
 
     def __init__(self, target: Target, work: str, tables: Sequence[str], parameters: Mapping[str, Any]) -> None:
         self.target, self.work, self.tables, self.parameters = target, work, tables, parameters
-        self.run, self._seq, self._kept = 0, 0, False
+        self.run, self._seq, self._kept, self._done = 0, 0, False, False
         self._lease: Lease | None = None
         self._images: dict[str, Images] = {}
         init_journal(target)
@@ -98,7 +97,7 @@ class Prepared:
         self._images = {name: self._image(schema, name) for name in self.tables}
         self._lease = Lease.take(self.connection, self.target.journal, self.target.database, self.work)
         details = {
-            "dbaudit": __version__, "server": str(self.target.identity), REPLACED: True,
+            "dbaudit": __version__, "server": str(self.target.identity), records.REPLACED: True,
             "versions": records.versions(self.connection, schema), "parameters": dict(self.parameters),
         }  # fmt: skip
         with self.connection.cursor() as cursor:
@@ -130,16 +129,26 @@ class Prepared:
             self._lease.renew(cursor, self.run)
             records.set_state(cursor, self.target, self.run, records.DONE)
         self.keep()
+        self._done = True
         return self.run
 
+    @property
+    def kept(self) -> int | None:
+        """The run's number where some of it was committed."""
+        return self.run if self._kept else None
+
     def close(self) -> None:
-        """Take back what is not committed, and give the lease back."""
+        """Take back what is not committed, call a run stopped that did not come to its end, give the lease back."""
         with contextlib.suppress(pymysql.MySQLError, OSError):
             self.connection.rollback()
             if self.run and not self._kept:
                 with self.connection.cursor() as cursor:
                     for table in ("image", "run"):
                         cursor.execute(f"DELETE FROM {self.target.journal.table(table)} WHERE run = %s", (self.run,))
+                self.connection.commit()
+            if self.run and self._kept and not self._done:
+                with self.connection.cursor() as cursor:
+                    records.set_state(cursor, self.target, self.run, records.STOPPED)
                 self.connection.commit()
             if self._lease is not None:
                 self._lease.release(self.connection)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from dbaudit.server.server import Connection
 
 RUNNING, DONE, STOPPED, UNDONE = "running", "done", "stopped", "undone"
+REPLACED = "replaced"  # in a run's details: its undo takes rows out and puts them back, since keys are swapped
 EDITS = "edits"  # the part of chunks that make rows too: their `last_key` counts the rows that were there before
 _TIME = "DATE_FORMAT({}, '%%Y-%%m-%%dT%%H:%%i:%%s.%%fZ')"
 _RUN = (

@@ -12,7 +12,6 @@ import pymysql
 from dbaudit.errors import BusyError, DbauditError
 from dbaudit.progress import Progress, Watch, silent
 from dbaudit.repair import faults, records
-from dbaudit.repair.edits import REPLACED
 from dbaudit.repair.endurance import ATTEMPTS
 from dbaudit.repair.insistence import insist
 from dbaudit.repair.lease import Lease
@@ -70,7 +69,7 @@ def undo(
         lease = Lease.take(link.connection, target.journal, target.database, f"undo {run}", limits.lease_seconds)
         try:
             plan = plan_undo(target, link.connection, run)
-            done = _Undo(plan, link, lease, throttle, watch).carry_out()
+            done = _Undo(plan, link, lease, throttle, watch).carry_out(counters(plan.record), limits)
         finally:
             link.rollback()
             if link.connection.open:
@@ -79,20 +78,7 @@ def undo(
         raise target.failure(error) from error
     finally:
         link.close()
-    work = counters(plan.record)
-    if work is not None:
-        recount(work, target, throttle, limits)
     return done
-
-
-def recount(work: Work, target: Target, throttle: Throttle, limits: Limits) -> None:
-    """Compute derived counters anew, without a run of their own in the journal."""
-    link = Link(target, throttle.stop, limits.patience)
-    try:
-        lease = Lease.take(link.connection, target.journal, target.database, work.name, limits.lease_seconds)
-        Run(work, link, lease, throttle, limits, silent).recount()
-    finally:
-        link.close()
 
 
 class _Undo:
@@ -102,7 +88,8 @@ class _Undo:
         self.kept: dict[bytes, str] = {}
         self.kept_units = 0
 
-    def carry_out(self) -> Undone:
+    def carry_out(self, work: Work | None, limits: Limits) -> Undone:
+        """Chunks, then counters, then the run's state: an undo that ends before its end is run again and counts."""
         restored = 0
         for number, seq in enumerate(self.plan.chunks, 1):
             restored += self._chunk(seq)
@@ -110,6 +97,8 @@ class _Undo:
             if self.throttle.stop.wanted:
                 raise Interrupted("stopped after a whole chunk", "run it again: it goes on where it stopped")
             self.throttle.wait(lambda: self.lease.keep(self.link.connection))
+        if work is not None:
+            Run(work, self.link, self.lease, self.throttle, limits, silent).recount()
         insist(self.link.connection, self._end)
         kept = tuple(self.kept.values())[:LISTED]
         return Undone(self.run, self.plan.record.work, restored, kept, self.kept_units)
@@ -142,13 +131,14 @@ class _Undo:
             demand_images(cursor, self.target, images, run, seq)
             lock_present(cursor, images, run, seq)
             bad = touched_units(cursor, images, run, seq)
-            if self.plan.record.details.get(REPLACED):
+            if self.plan.record.details.get(records.REPLACED):
                 restored = replace_rows(cursor, images, run, seq, bad)
                 if bad:
                     self.link.rollback()
                     raise DbauditError(
-                        f"run {run} comes back as a whole or not at all, and {next(iter(bad.values()))}",
-                        "put the row back as the run left it, then undo again",
+                        f"the undo of run {run} stopped before chunk {seq}, which comes back as a whole or not at all: "
+                        f"{next(iter(bad.values()))} while it was at work",
+                        "put the row back as the run left it, then undo again: it goes on where it stopped",
                     )
             else:
                 restored, bad = restore_units(cursor, images, run, seq, bad)

@@ -70,13 +70,10 @@ class Run(Endurance):
             self._end(state)
 
     def recount(self) -> None:
-        """Compute the derived parts anew and nothing else, without a run in the journal; for an undo."""
-        try:
-            for part in make_plan(self.work, self.target, self.link.connection).parts:
-                if part.part.derived:
-                    self._do(part)
-        finally:
-            self._end(records.DONE)
+        """Compute the derived parts anew, without a run in the journal; for an undo, which keeps the lease."""
+        for part in make_plan(self.work, self.target, self.link.connection).parts:
+            if part.part.derived:
+                self._do(part)
 
     def _seconds(self) -> float:
         return time.monotonic() - self.began

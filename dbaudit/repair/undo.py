@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from dbaudit.repair.target import Target
     from dbaudit.server.server import Connection
 
+NAMED = 10  # rows named in a refusal
 LISTED = 100  # rows named one by one that cannot come back
 
 
@@ -72,6 +73,7 @@ def plan_undo(target: Target, connection: Connection, run: str) -> UndoPlan:
         count += len(bad)
         kept += list(bad.values())[: LISTED - len(kept)]
     connection.commit()
+    _refuse_parts(record, kept, count)
     return UndoPlan(record, chunks, units, images, schema, tuple(kept), count)
 
 
@@ -82,6 +84,16 @@ def _refuse_state(record: RunRecord) -> None:
         raise DbauditError(
             f"run {record.run} ({record.work}) kept no journal of its rows and cannot be undone",
             "its plan said so before it ran",
+        )
+
+
+def _refuse_parts(record: RunRecord, kept: list[str], count: int) -> None:
+    """A run that moved keys comes back as a whole: one row of any chunk that was touched since keeps all of it."""
+    if record.details.get(records.REPLACED) and count:
+        raise DbauditError(
+            f"run {record.run} comes back as a whole or not at all, and {'; '.join(kept[:NAMED])}"
+            + (f"; chunks with more such rows: {count - NAMED}" if count > NAMED else ""),
+            "put these rows back as the run left them, then undo again",
         )
 
 

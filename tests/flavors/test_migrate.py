@@ -10,10 +10,11 @@ import pytest
 
 from dbaudit.cells.looking import Looking
 from dbaudit.comparison.operand import Reading, read_operand
-from dbaudit.errors import UsageError
+from dbaudit.errors import DbauditError, UsageError
 from dbaudit.flavors.check import check
 from dbaudit.flavors.migrate import migrate
 from dbaudit.flavors.reconcile import Order
+from dbaudit.repair.edits import Edits, Prepared
 from dbaudit.repair.retract import undo
 from dbaudit.repair.throttle import Throttle
 from dbaudit.server.server import Server
@@ -85,6 +86,30 @@ def test_values_are_proven_from_the_other_places(cloud: Cloud, looking: Looking,
     ]
     assert len(specs) == 24
     assert all(each == {"quota:disk_read_iops_sec": "500", "capabilities:ssd": "True"} for each in specs)
+
+
+@pytest.mark.server("mariadb")
+def test_a_migrate_that_breaks_off_names_its_run_which_is_stopped(
+    cloud: Cloud, looking: Looking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = cloud.contents(cloud.top)
+    monkeypatch.setattr("dbaudit.flavors.migrate.AT_ONCE", 20)
+    write, seen = Prepared.write, []
+
+    def dies(self: Prepared, edits: Edits) -> None:
+        seen.append(len(edits))
+        if len(seen) == 3:
+            raise DbauditError("the server went away")
+        write(self, edits)
+
+    monkeypatch.setattr(Prepared, "write", dies)
+    with pytest.raises(DbauditError, match=r"run 1 is written in part; done before: nothing") as told:
+        migrate(cloud.sides, looking, Order(journal=cloud.journal), apply=True)
+    assert "undo that run" in told.value.hint
+    assert cloud.run(cloud.top, f"SELECT run, state FROM `{cloud.journal}`.run") == [(1, "stopped")]
+    assert cloud.contents(cloud.top) != before
+    undo(cloud.target(cloud.top), "1", Throttle())
+    assert cloud.contents(cloud.top) == before
 
 
 def test_not_before_kilo(corpus: Path, looking: Looking, tmp_path: Path) -> None:

@@ -1,0 +1,74 @@
+"""Edits of rows in several chunks: their undo is whole or none, and one that breaks off is stopped."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+
+from dbaudit.errors import DbauditError
+from dbaudit.repair.edits import Edit, Edits, Insert, Prepared
+from dbaudit.repair.retract import undo
+from dbaudit.repair.target import Target
+from dbaudit.repair.throttle import Throttle
+from tests.repair.test_apply import Contents, Execute, fill
+
+CHUNKS = (
+    Edits((Edit("child", 5, {"words": ""}, {"words": "five"}),), (Insert("child", {"words": "new"}),)),
+    Edits((Edit("child", 10, {"words": ""}, {"words": "ten"}), Edit("child", 1, {"words": "w1"}, {"id": "9001"}))),
+)
+
+
+def states(target: Target, execute: Execute) -> list[tuple[object, ...]]:
+    return execute(f"SELECT run, state FROM {target.journal.table('run')}")
+
+
+def written(target: Target) -> int:
+    with contextlib.closing(Prepared(target, "test.edits", ("child",), {})) as prepared:
+        prepared.begin(4)
+        for chunk in CHUNKS:
+            prepared.write(chunk)
+            prepared.keep()
+        return prepared.commit()
+
+
+def test_an_undo_is_refused_before_its_first_chunk(target: Target, execute: Execute, contents: Contents) -> None:
+    fill(execute)
+    execute("ALTER TABLE child ADD deleted INT NOT NULL DEFAULT 0")
+    before = contents()
+    run = written(target)
+    execute("UPDATE child SET words = 'mine' WHERE id = 5")  # of the first chunk, which would come back last
+    after = contents()
+    with pytest.raises(DbauditError, match="as a whole or not at all, and `child` 5 was changed since"):
+        undo(target, str(run), Throttle())
+    assert contents() == after
+    execute("UPDATE child SET words = 'five' WHERE id = 5")
+    undo(target, str(run), Throttle())
+    assert [line for line in contents() if "CREATE" not in line] == [line for line in before if "CREATE" not in line]
+
+
+def test_an_undo_refuses_where_images_are_gone(target: Target, execute: Execute, contents: Contents) -> None:
+    fill(execute)
+    execute("ALTER TABLE child ADD deleted INT NOT NULL DEFAULT 0")
+    run = written(target)
+    ((images,),) = execute(f"SELECT images FROM {target.journal.table('image')}")
+    execute(f"DELETE FROM `{target.journal.schema}`.`{images}` WHERE dbaudit_side = 0 AND dbaudit_seq = 2 LIMIT 1")
+    after = contents()
+    with pytest.raises(DbauditError, match=rf"chunk 2 of run {run} changed 2 rows and the journal has images of 1"):
+        undo(target, str(run), Throttle())
+    assert contents() == after
+
+
+def test_edits_that_break_off_are_stopped_and_can_be_undone(target: Target, execute: Execute) -> None:
+    fill(execute)
+    execute("ALTER TABLE child ADD deleted INT NOT NULL DEFAULT 0")
+    with contextlib.closing(Prepared(target, "test.edits", ("child",), {})) as prepared:
+        prepared.begin(4)
+        prepared.write(CHUNKS[0])
+        assert prepared.kept is None
+        prepared.keep()
+        prepared.write(CHUNKS[1])
+    assert states(target, execute) == [(prepared.kept, "stopped")]
+    assert execute("SELECT words FROM child WHERE id IN (5, 10) ORDER BY id") == [("five",), ("",)]
+    assert undo(target, str(prepared.kept), Throttle()).restored == 1
+    assert execute("SELECT words FROM child WHERE id = 5") == [("",)]
