@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from dbaudit.ec2.form import Trouble
-from dbaudit.ec2.ruling import OCCUPIED, SKIPPED
+from dbaudit.ec2.ruling import KEPT, OCCUPIED, SKIPPED
 from dbaudit.ec2.survey import DIFFERENT, ONLY_GRIZZLY, ONLY_HAVANA, Survey, Tally
 from dbaudit.finding import Effect, Finding, Severity
 
@@ -86,6 +86,11 @@ SENTENCES: Mapping[str, tuple[str, str, str]] = {
     ),
     SKIPPED: (
         "ec2_credential", "{count} key(s) without a user or project were skipped", "`--skip-orphans` asks for that.",
+    ),
+    KEPT: (
+        "ec2_credential", "{count} key(s) without a user or project were not pruned: a side does not tell its own",
+        "An empty or missing table says nothing. Where users live in LDAP, give `--external-identity` instead of "
+        "`--prune-orphans`.",
     ),
     OCCUPIED: (
         "credential", "{count} key(s) cannot be written to Havana: another row stands under their id",

@@ -32,11 +32,17 @@ class Census:
 
     def present(self, key: Key) -> Iterator[tuple[str, str, bool]]:
         """Side, user or project, and whether it is there; only where that is known and the key has one."""
-        for side, known in self.sides.items():
-            if known.users is not None and key.user is not None:
-                yield side, "user", key.user in known.users
-            if known.projects is not None and key.project is not None:
-                yield side, "project", key.project in known.projects
+        for what, sides in self._looked(key):
+            for side, there in sides.items():
+                if there is not None:
+                    yield side, what, there
+
+    def _looked(self, key: Key) -> Iterator[tuple[str, dict[str, bool | None]]]:
+        """User and project, where the key has one, and by side whether it is there; None where that is not known."""
+        for what, id in (("user", key.user), ("project", key.project)):
+            if id is not None:
+                views = {side: known.users if what == "user" else known.projects for side, known in self.sides.items()}
+                yield what, {side: None if ids is None else id in ids for side, ids in views.items()}
 
     def seen(self, key: Key) -> int:
         """The bits of the owners that are there."""
@@ -63,13 +69,25 @@ class Census:
         return ", ".join(f"no {what} in {side.title()}" for side, what, there in self.present(key) if not there)
 
     def deleted(self, key: Key, seen: int) -> bool:
-        """Whether an owner was deleted: it is nowhere, or it is gone from a side where the base says it was."""
-        gone: dict[str, list[bool]] = {}
-        for side, what, there in self.present(key):
-            if not there and seen & BITS[side, what]:
+        """Whether an owner was deleted: it is nowhere, or it is gone from a side where the base says it was.
+
+        Where a side does not tell its users (LDAP), the user may live there: then he never is.
+        """
+        for what, sides in self._looked(key):
+            if not sides or None in sides.values():
+                continue
+            if not any(sides.values()) or any(not there and seen & BITS[s, what] for s, there in sides.items()):
                 return True
-            gone.setdefault(what, []).append(not there)
-        return any(all(each) for each in gone.values())
+        return False
+
+    def unsure(self, key: Key) -> str:
+        """Of which missing owners it cannot be told whether they were deleted, in words; empty for none."""
+        return ", ".join(
+            f"{what}s of {side.title()} are not known"
+            for what, sides in self._looked(key)
+            for side, there in sides.items()
+            if there is None and False in sides.values()
+        )
 
 
 def look_again(link: Link, known: Census, keys: Iterable[Key]) -> Census:

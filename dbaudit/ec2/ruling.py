@@ -23,6 +23,8 @@ GRIZZLY, HAVANA = Side.LEFT, Side.RIGHT
 # A row of Havana that cannot be read, or is another key's, stands where this key would be.
 OCCUPIED = "occupied"
 SKIPPED = "orphan-skipped"
+# It would be pruned, if it were known that the owner is not on the other side.
+KEPT = "orphan-kept"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from dbaudit.ec2.fernet import Vault
 from dbaudit.ec2.form import TYPE, Row, Trouble, grizzly_key, havana_row, key_id
 from dbaudit.ec2.link import Link
 from dbaudit.ec2.packed import Source, Values, rows
-from dbaudit.ec2.ruling import Judge, Ruling
+from dbaudit.ec2.ruling import KEPT, Judge, Ruling
 from dbaudit.ec2.survey import Survey
 from dbaudit.reconcile import Verb
 
@@ -193,6 +193,8 @@ def _look(found: Scan, id: str, left: Key | None, values: Values | None, base: V
 def _tell_orphan(survey: Survey, judge: Judge, key: Key) -> None:
     if missing := judge.census.orphan(key):
         survey.note(Trouble.ORPHAN, key.access, f"{key.access}: {missing}")
+        if judge.rules.prune and (unsure := judge.census.unsure(key)):
+            survey.note(KEPT, key.access, f"{key.access}: {missing}; {unsure}")
 
 
 def _note_strays(link: Link, survey: Survey, strays: list[Row]) -> None:

@@ -215,6 +215,34 @@ def test_a_user_that_a_side_never_had_was_not_deleted_there(sites: Sites, sync: 
     assert set(grizzly.olds()) == set(havana.news()) == {"a"}
 
 
+@pytest.mark.parametrize(
+    ("unknown", "how", "what"),
+    [(1, "DELETE FROM {}", "user"), (0, "DROP TABLE {}", "project")],
+    ids=["empty", "absent"],
+)
+def test_owners_that_one_side_does_not_tell_are_not_taken_for_deleted(
+    sites: Sites, sync: Run, unknown: int, how: str, what: str
+) -> None:
+    """Users of that side are in LDAP, and --external-identity was forgotten."""
+    grizzly, havana = sites
+    grizzly.old("here")
+    grizzly.old("elsewhere", **{what: "ldap"})  # only the other side has him
+    havana.new("there", **{what: "ldap"})
+    sync()
+    sites[unknown].run(how.format(what))
+    ran = sync("--prune-orphans")
+    assert (ran.code, counts(ran, "deleted")) == (1, (0, 0)), ran.err
+    assert kinds(ran) == {"orphan": {"elsewhere", "there"}, "orphan-kept": {"elsewhere", "there"}}
+    sites[1 - unknown].run(f"DELETE FROM {what} WHERE id IN ('u', 'p')")  # where the base has seen him
+    sync("--prune-orphans")
+    assert set(grizzly.olds()) == set(havana.news()) == {"here", "elsewhere", "there"}
+    # what both sides tell is pruned as before
+    other = {"user": "project", "project": "user"}[what]
+    grizzly.old("dead", **{other: "gone"})
+    assert counts(sync("--prune-orphans"), "deleted") == (1, 0)
+    assert set(grizzly.olds()) == set(havana.news()) == {"here", "elsewhere", "there"}
+
+
 def test_refusals(sites: Sites, sync: Run, tmp_path: Path, dbaudit: Run) -> None:
     grizzly, havana = sites
     grizzly.old("a")
