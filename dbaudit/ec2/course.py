@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import pymysql
+
 from dbaudit.ec2.follow import Course, Event, Follower
-from dbaudit.ec2.link import linked
 from dbaudit.ec2.status import Status
-from dbaudit.ec2.sync import COMMAND, Work, apply, failing, plan, ready
+from dbaudit.ec2.sync import COMMAND, Work, apply, failing, leased, plan
 from dbaudit.ec2.triggers import install, installed, refusals, remove, triggers
-from dbaudit.errors import UsageError
+from dbaudit.errors import BusyError, DbauditError, UsageError
 from dbaudit.finding import Verdict
 from dbaudit.repair.stop import Stop
 from dbaudit.result import Result
@@ -45,39 +45,47 @@ def run(work: Work, mode: Mode, ways: Ways) -> Result:
         return plan(work) if mode.triggers is None else printed(work, mode.triggers)
     with failing(work.ends):
         if mode.triggers is False:
-            ways.say(f"removed {remove(work.ends)} triggers")
-        with armed(work, mode, ways):
-            if not mode.follow:
-                done = apply(work)
-                ways.show(_once(done))
-                return done
+            with leased(work.ends, []) as link:  # a follower that is at work relies on them
+                ways.say(f"removed {remove(work.ends, link.keep)} triggers")
+        if mode.follow:
             return followed(work, mode, ways)
+        done = apply(work, lambda: _arm(work, mode, ways))
+        ways.show(_once(done))
+        return done
 
 
-@contextlib.contextmanager
-def armed(work: Work, mode: Mode, ways: Ways) -> Iterator[None]:
-    """Triggers while the block runs: made before it, and removed behind it where it follows."""
+def _arm(work: Work, mode: Mode, ways: Ways) -> bool:
+    """Make the triggers where that is asked for, and say whether they were made. The leases are held."""
     if not mode.triggers:
-        yield
-        return
-    with linked(work.ends) as link:
-        ready(work, link)
+        return False
     install(work.pair, work.ends, ways.say)
     if not mode.follow:
         ways.say("the triggers stay: follow with --follow, or remove them with --no-triggers --apply")
-        yield
-        return
+    return True
+
+
+def _disarm(follower: Follower, ways: Ways) -> None:
+    """Remove the triggers that this run made; not where another run has the leases now, which may rely on them."""
     try:
-        yield
-    finally:
-        with contextlib.suppress(Exception):
-            remove(work.ends)
+        with leased(follower.work.ends, follower.kept) as link:
+            remove(follower.work.ends, link.keep)
+    except BusyError:
+        ways.say("the triggers stay: another run is at work; --no-triggers --apply removes them")
+    except (pymysql.Error, OSError, DbauditError):  # whatever ended the run is what is to be told
+        ways.say("the triggers could not be removed; --no-triggers --apply does")
 
 
 def followed(work: Work, mode: Mode, ways: Ways) -> Result:
-    """Follow until asked to stop."""
+    """Follow until asked to stop. Triggers that it makes are removed at the end."""
     assert ways.stop is not None and ways.emit is not None
-    status = Follower(work, Course(ways.stop, mode.interval, ways.emit, ways.show)).run()
+    made: list[bool] = []
+    course = Course(ways.stop, mode.interval, ways.emit, ways.show)
+    follower = Follower(work, course, begun=lambda: made.append(_arm(work, mode, ways)))
+    try:
+        status = follower.run()
+    finally:
+        if any(made):
+            _disarm(follower, ways)
     verdict = Verdict.FAILED if status.held else Verdict.WARNINGS if status.conflicts or status.kinds else Verdict.CLEAN
     return Result(COMMAND, verdict, notes=(f"{status.rounds:,} rounds",))
 

@@ -52,12 +52,13 @@ class Course:
 
 @dataclass
 class Follower:
-    """Follows one pair of databases."""
+    """Follows one pair of databases. `begun` is called once, as soon as the first session holds the leases."""
 
     work: Work
     course: Course
     status: Status = field(default_factory=Status)
     kept: list[Lease] = field(default_factory=list)
+    begun: Callable[[], None] = lambda: None
     sessions: int = 0
 
     def run(self) -> Status:
@@ -83,7 +84,7 @@ class Follower:
     def _session(self) -> None:
         if self.sessions:
             self.work = replace(self.work, ends=open_ends(self.work.pair, self.work.wishes.journal))
-        with session(self.work, self.kept) as carrier:
+        with session(self.work, self.kept, (lambda: None) if self.sessions else self.begun) as carrier:
             self.sessions += 1
             self.status.connected = True
             marks = complete(self.work.ends)
@@ -142,8 +143,19 @@ class _Rounds:
             self.carrier.see(sight)
             self._done(self.carrier.full(seen, self.before), time.monotonic() - self.scanned, 0.0)
         elif self.scanning is None and time.monotonic() - self.scanned >= self.course.full:
+            self._recheck()
+            if not self.marks:
+                self._full()
+                return
             self.before, self.scanned = frozenset(self.carrier.book.open), time.monotonic()
             self.scanning = self.pool.submit(self._look)
+
+    def _recheck(self) -> None:
+        """Marks are relied on only while all triggers are there: somebody may have removed them."""
+        there = complete(self.follower.work.ends)
+        if there != self.marks:
+            self.marks = there
+            self.follower._tell("triggers", triggers=there)
 
     def _look(self) -> tuple[Scan, Sight]:
         """A scan beside the rounds, over connections of its own."""
@@ -154,6 +166,8 @@ class _Rounds:
 
     def _full(self) -> None:
         began, work = time.monotonic(), self.follower.work
+        if self.scanned and not self.marks and began - self.scanned >= self.course.full:
+            self._recheck()  # before the scan: what comes behind it leaves a mark
         marks = read_marks(self.carrier.link)
         if not self.scanned or began - self.scanned >= self.course.full:
             self.carrier.see(work.sight(self.carrier.sight.judge.digests, work.census(self.carrier.link)))

@@ -95,9 +95,9 @@ def plan(work: Work) -> Result:
     return planned(work, seen)
 
 
-def apply(work: Work) -> Result:
-    """Carry everything over once."""
-    with failing(work.ends), session(work) as carrier:
+def apply(work: Work, begun: Callable[[], object] = lambda: None) -> Result:
+    """Carry everything over once; `begun`: see `session`."""
+    with failing(work.ends), session(work, begun=begun) as carrier:
         marks = read_marks(carrier.link)
         seen = scan(carrier.link, carrier.base, carrier.sight)
         done = carrier.full(seen)
@@ -106,11 +106,17 @@ def apply(work: Work) -> Result:
 
 
 @contextlib.contextmanager
-def session(work: Work, kept: list[Lease] | None = None) -> Iterator[Carrier]:
-    """Connections with leases, the base, and what an earlier run left unfinished settled; `kept`: see `hold`."""
+def session(
+    work: Work, kept: list[Lease] | None = None, begun: Callable[[], object] = lambda: None
+) -> Iterator[Carrier]:  # fmt: skip
+    """Connections with leases, the base, and what an earlier run left unfinished settled.
+
+    `kept`: see `hold`. `begun` is called as soon as the leases are held, before anything is read.
+    """
     with linked(work.ends) as link:
         digests = ready(work, link)
         hold(link, [] if kept is None else kept)
+        begun()
         base = make_base(link.h, work.ends, digests)
         recover(link, base)
         wishes = work.wishes
@@ -121,10 +127,23 @@ def session(work: Work, kept: list[Lease] | None = None) -> Iterator[Carrier]:
 def ready(work: Work, link: Link) -> Digests:
     """The key of the base, and tables for it. A base without its key is refused, before a new key is made."""
     find_base(link.h, work.ends, read_digests(work.wishes.key_file))
-    make_tables(link.h, work.ends.havana, is_base=True)
-    if not work.ends.one:
-        make_tables(link.g, work.ends.grizzly, is_base=False)
+    _tables(link)
     return make_digests(work.wishes.key_file)
+
+
+@contextlib.contextmanager
+def leased(ends: Ends, kept: list[Lease]) -> Iterator[Link]:
+    """Connections with leases and nothing else, so that no other sync is at work; `kept`: see `hold`."""
+    with linked(ends) as link:
+        _tables(link)
+        hold(link, kept)
+        yield link
+
+
+def _tables(link: Link) -> None:
+    make_tables(link.h, link.ends.havana, is_base=True)
+    if not link.ends.one:
+        make_tables(link.g, link.ends.grizzly, is_base=False)
 
 
 @contextlib.contextmanager

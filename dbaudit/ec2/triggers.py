@@ -133,7 +133,7 @@ def _neighbours(cursor: Any, target: Target, table: str) -> Iterator[str]:
 def install(pair: Pair, ends: Ends, say: Callable[[str], None]) -> None:
     """Make the triggers, after saying how they are removed. Refused, with all reasons, where one stands against them.
 
-    The tables of marks must be there.
+    The tables of marks must be there, and the leases be held: a follower that is at work relies on the triggers.
     """
     made = triggers(ends)
     say("In an emergency these statements remove the triggers:\n" + "\n".join(f"{each.drop};" for each in made))
@@ -199,11 +199,12 @@ def _try(ends: Ends, target: Target, table: str) -> None:
         )
 
 
-def remove(ends: Ends) -> int:
-    """Remove our triggers; gives how many were there."""
+def remove(ends: Ends, keep: Callable[[], None] = lambda: None) -> int:
+    """Remove our triggers; gives how many were there. The leases must be held; `keep` prolongs them."""
     there = installed(ends)
     for each in triggers(ends):
         if each.name in there:
+            keep()
             with each.target.session() as connection, connection.cursor() as cursor:
                 cursor.execute(f"SET SESSION lock_wait_timeout = {METADATA_WAIT * 10}")
                 cursor.execute(each.drop)

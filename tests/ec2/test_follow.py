@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +15,12 @@ from typing import Any
 
 import pytest
 
+from dbaudit.ec2.follow import Course
+from dbaudit.ec2.follow import Follower as Following
+from dbaudit.ec2.triggers import install, remove
+from dbaudit.repair.stop import Stop
 from tests.ec2.conftest import PLANTED, Run, Site, no_secret, sha
+from tests.ec2.working import work_of
 
 Sites = tuple[Site, Site]
 S = PLANTED
@@ -70,6 +76,12 @@ def follow(sites: Sites, tmp_path: Path, environment: dict[str, str]) -> Iterato
     for each in made:
         each.process.kill()
         each.process.wait()
+
+
+def triggers_made(sites: Sites) -> set[tuple[Any, ...]]:
+    """Our triggers and when each was made, which MariaDB and MySQL since 5.7 tell."""
+    query = "SELECT TRIGGER_SCHEMA, TRIGGER_NAME, CREATED FROM information_schema.TRIGGERS"
+    return {row for row in sites[0].run(query) if row[0] in {site.name for site in sites}}
 
 
 def our_triggers(sites: Sites) -> int:
@@ -156,6 +168,48 @@ def test_a_second_follower_is_told_who_holds_the_lease(sites: Sites, follow: Cal
     third = follow("--interval", "100ms")  # a process that is gone holds nothing up
     third.began()
     assert third.stop() == 0
+
+
+def test_a_second_run_takes_no_triggers_from_a_follower(
+    sites: Sites, follow: Callable[..., Follower], dbaudit: Run
+) -> None:
+    grizzly, havana = sites
+    first = follow("--triggers")
+    first.began()
+    made = triggers_made(sites)
+    assert len(made) == 6
+    words = ("ec2", "sync", grizzly.url, havana.url, "--key-file", first.folder / "key", "--apply")
+    for more in (("--triggers",), ("--triggers", "--follow"), ("--no-triggers",), ("--no-triggers", "--follow")):
+        assert dbaudit(*words, *more).code == 75
+        assert triggers_made(sites) == made, more  # not even made anew
+    grizzly.old("late", S)
+    until(lambda: set(havana.news()) == {"late"})
+    assert first.process.poll() is None and not first.events("lost")
+    assert first.stop() == 0 and our_triggers(sites) == 0
+
+
+def test_a_follower_whose_triggers_are_removed_scans(sites: Sites, tmp_path: Path) -> None:
+    grizzly, havana = sites
+    work, _ = work_of(sites, tmp_path, one=True)
+    stop, told = Stop(), list[Any]()
+    course = Course(stop, 0.1, told.append, full=0.5)
+    run = Following(work, course, begun=lambda: install(work.pair, work.ends, lambda _text: None))
+    thread = threading.Thread(target=run.run)
+    thread.start()
+    try:
+        until(lambda: run.status.rounds > 1)
+        remove(work.ends)
+        until(lambda: [each["triggers"] for each in told if each["event"] == "triggers"] == [False])
+        rounds = sum(each["event"] == "round" and each["full"] for each in told)
+        until(lambda: sum(each["event"] == "round" and each["full"] for each in told) > rounds + 10)
+        install(work.pair, work.ends, lambda _text: None)
+        until(lambda: [each["triggers"] for each in told if each["event"] == "triggers"] == [False, True])
+        grizzly.old("late", S)
+        until(lambda: set(havana.news()) == {"late"})
+    finally:
+        stop.want()
+        thread.join(PATIENCE)
+    assert not thread.is_alive() and not [each for each in told if each["event"] == "lost"]
 
 
 @pytest.mark.server("mariadb")
