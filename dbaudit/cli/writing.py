@@ -133,14 +133,16 @@ def do(command: str, work: Work, target: Target, limits: Limits, held: Brakes, *
 
 def take_back(run: str, target: Target, limits: Limits, held: Brakes, *, apply: bool, quiet: bool) -> Result:
     """The plan of an undo, or what came of it."""
+    from dbaudit.flavors.retreat import refuse_undo
     from dbaudit.repair import results
     from dbaudit.repair.brakes import throttle_of
     from dbaudit.repair.retract import undo
 
     if not apply:
-        return results.undo_planned(run, target)
+        return results.undo_planned(run, target, refuse_undo)
     with at_work(quiet=quiet) as (stop, watch):
-        undone = undo(target, run, throttle_of(held, target, stop, watch), limits, watch, counters(target))
+        brake = throttle_of(held, target, stop, watch)
+        undone = undo(target, run, brake, limits, watch, counters(target), refuse_undo)
     return results.undone(undone, target)
 
 

@@ -261,7 +261,8 @@ def commit_all(prepared: Sequence[Prepared]) -> list[tuple[Target, int]]:
         except (pymysql.MySQLError, OSError, DbauditError) as error:
             written = "; ".join(f"{target.shown}: run {run}" for target, run in done) or "no database"
             raise DbauditError(
-                f"the commit on {each.target.shown} failed ({error}): written before it were {written}; the databases "
+                f"the commit on {each.target.shown} failed ({error}); whether run {each.run} was written there is "
+                f"unknown: see `dbaudit runs`, run {each.run}; written before it were {written}; the databases "
                 "after it were not written",
                 "run it again, which does what is left; or undo those runs",
             ) from error

@@ -44,12 +44,13 @@ def count_units(cursor: Any, images: Sequence[Images], run: int, seq: int) -> in
 def lock_present(cursor: Any, images: Sequence[Images], run: int, seq: int) -> None:
     """Lock what is there now of a chunk's rows, table by table in the order of their keys."""
     for each in images:
-        cursor.execute(
-            f"SELECT 1 FROM {each.table} i STRAIGHT_JOIN {each.source} t ON {each.same_row('t', 'i')} "
-            f"WHERE {each.here('i', BEFORE)} FOR UPDATE",
-            (run, seq),
-        )
-        cursor.fetchall()
+        for side in (BEFORE, AFTER):  # rows that the run made, or gave another key, are to be deleted
+            cursor.execute(
+                f"SELECT 1 FROM {each.table} i STRAIGHT_JOIN {each.source} t ON {each.same_row('t', 'i')} "
+                f"WHERE {each.here('i', side)} FOR UPDATE",
+                (run, seq),
+            )
+            cursor.fetchall()
 
 
 def touched_units(cursor: Any, images: Sequence[Images], run: int, seq: int) -> dict[bytes, str]:

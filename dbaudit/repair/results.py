@@ -14,7 +14,7 @@ from dbaudit.repair.limits import Limits, Outcome, check_limits
 from dbaudit.repair.plan import make_plan
 from dbaudit.repair.prune import prune
 from dbaudit.repair.retract import Undone
-from dbaudit.repair.undo import plan_undo
+from dbaudit.repair.undo import Refuse, plan_undo, refuse_nothing
 from dbaudit.repair.work import Work
 from dbaudit.result import DatabaseResult, Result
 
@@ -40,10 +40,11 @@ def done(command: str, outcome: Outcome, target: Target) -> Result:
     return _result(command, target, outcome.plan.notes, extra)
 
 
-def undo_planned(run: str, target: Target) -> Result:
+def undo_planned(run: str, target: Target, refuse: Refuse = refuse_nothing) -> Result:
     """The plan of an undo."""
     with target.session() as connection:
         plan = plan_undo(target, connection, run)
+        refuse(plan, connection)
     return _result("undo", target, (), {"applied": False, "undo": plan.as_dict()})
 
 

@@ -22,7 +22,7 @@ from dbaudit.repair.restore import demand_images, lock_present, replace_rows, re
 from dbaudit.repair.run import Interrupted, Run
 from dbaudit.repair.target import Target
 from dbaudit.repair.throttle import Throttle
-from dbaudit.repair.undo import LISTED, UndoPlan, plan_undo
+from dbaudit.repair.undo import LISTED, Refuse, UndoPlan, plan_undo, refuse_nothing
 from dbaudit.repair.work import Work
 
 # Gives the work that computes the counters of a run anew, from its name and parameters; None where it has none.
@@ -59,16 +59,18 @@ def undo(
     limits: Limits | None = None,
     watch: Watch = silent,
     counters: Counters = no_counters,
+    refuse: Refuse = refuse_nothing,
 ) -> Undone:
     """Undo a run. Raises DbauditError where it is refused, BusyError where another run is at work, Interrupted."""
     limits = limits or Limits()
     with target.session() as connection:
-        plan_undo(target, connection, run)
+        refuse(plan_undo(target, connection, run), connection)
     link = Link(target, throttle.stop, limits.patience)
     try:
         lease = Lease.take(link.connection, target.journal, target.database, f"undo {run}", limits.lease_seconds)
         try:
             plan = plan_undo(target, link.connection, run)
+            refuse(plan, link.connection)
             done = _Undo(plan, link, lease, throttle, watch).carry_out(counters(plan.record), limits)
         finally:
             link.rollback()

@@ -7,7 +7,7 @@ untouched since, and nothing of anybody's later work is overwritten.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +51,14 @@ class UndoPlan:
             "run": self.record.run, "check": self.record.work, "chunks": len(self.chunks), "rows": self.units,
             "kept": list(self.kept), "kept_rows": self.kept_units,
         }  # fmt: skip
+
+
+def refuse_nothing(_: UndoPlan, __: Connection) -> None:
+    """For works whose undo nothing beside their rows speaks against."""
+
+
+# Raises DbauditError where something beside a run's own rows speaks against its undo.
+Refuse = Callable[[UndoPlan, "Connection"], None]
 
 
 def plan_undo(target: Target, connection: Connection, run: str) -> UndoPlan:

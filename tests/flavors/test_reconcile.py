@@ -138,7 +138,8 @@ def test_a_commit_that_fails_says_what_was_written_and_a_rerun_completes(
 
     monkeypatch.setattr(Prepared, "commit", once)
     with pytest.raises(
-        DbauditError, match=rf"the commit on .*{cloud.cell}.* failed.*written before it were .*: run \d+"
+        DbauditError,
+        match=rf"the commit on .*{cloud.cell}.* failed.*`dbaudit runs`, run \d+; written before it were .*: run \d+",
     ):
         apply(cloud.sides, looking, order(cloud, authority=cloud.cell))
     again = apply(cloud.sides, looking, order(cloud, authority=cloud.cell))
