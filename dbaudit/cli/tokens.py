@@ -63,7 +63,7 @@ Metrics = Annotated[
 
 
 @app.command(
-    "flush", epilog="Exit codes: 0 with or without work, 1 a table was skipped, 75 another run, or held back too long."
+    "flush", epilog="Exit codes: 0 with or without work, 1 a table cannot be flushed, 75 another run, or held back."
 )
 def flush(
     url: Url,
@@ -108,7 +108,7 @@ def flush(
     from dbaudit.report.write import destinations, write
     from dbaudit.tokens.journaled import work_of
     from dbaudit.tokens.opened import open_flush
-    from dbaudit.tokens.outcome import plan
+    from dbaudit.tokens.outcome import journaled, plan
     from dbaudit.tokens.renewal import plan_rebuild
     from dbaudit.tokens.renewal import rebuild as renew
     from dbaudit.tokens.run import Run, carry_out
@@ -124,7 +124,8 @@ def flush(
     if journal:
         _refuse("journal", fast=fast, rate=rate, archive=archive, optimize=optimize, rebuild=rebuild, metrics=metrics)
         work, limits = work_of(opened), writing.limits(None, 0.2)
-        result = writing.do("tokens flush", work, opened.target, limits, held, apply=apply, quiet=quiet)
+        done = writing.do("tokens flush", work, opened.target, limits, held, apply=apply, quiet=quiet)
+        result = journaled(opened, done)
         write(result, where, width=places.width(), colour=places.colour())
         return result.exit
     if rebuild:
@@ -136,7 +137,7 @@ def flush(
             throttle = throttle_of(held, opened.target, stop, watch)
             run = Run(throttle, rate, archive, optimize, metrics, watch)
             result = renew(opened, run) if rebuild else carry_out(opened, run, profile)
-    if not apply or rebuild or format or output or result.exit or places.terminal():
+    if not apply or rebuild or format or output or result.exit or result.skipped or places.terminal():
         write(result, where, width=places.width(), colour=places.colour(), form=report.render)
     return result.exit
 

@@ -13,7 +13,7 @@ from typing import Any
 from dbaudit.finding import Skipped
 from dbaudit.schema.model import ForeignKey, Index, IndexKind, Schema, Table
 from dbaudit.schema.text import name as quoted
-from dbaudit.tokens.retention import Cutoff, Retention
+from dbaudit.tokens.retention import UNTOLD, Cutoff, Retention
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +169,8 @@ def _token(table: Table, schema: Schema, cutoff: Cutoff, _: Retention) -> Family
 def _revocation_event(table: Table, schema: Schema, cutoff: Cutoff, retention: Retention) -> Family | str:
     if reason := _lacks(table, "revoked_at"):
         return reason
+    if retention.expiration is None:
+        return UNTOLD
     below = cutoff.literal(retention.expiration + retention.buffer)
     said = retention.said.get("expiration", "default")
     return Family(

@@ -17,7 +17,7 @@ from dbaudit.repair.journal import SCHEMA
 from dbaudit.repair.target import Target, open_target
 from dbaudit.schema.model import Schema
 from dbaudit.tokens.family import TABLES, Family, families
-from dbaudit.tokens.retention import Cutoff, Retention, find_cutoff, read_retention
+from dbaudit.tokens.retention import UNTOLD, Cutoff, Retention, find_cutoff, read_retention
 from dbaudit.tokens.survey import Survey, survey
 
 
@@ -44,6 +44,11 @@ class Opened:
     cutoff: Cutoff
     families: tuple[Family, ...]
     skipped: tuple[Skipped, ...]
+
+    @property
+    def lacking(self) -> bool:
+        """Whether a table was skipped for more than a setting that nobody told, or nothing is left to flush."""
+        return not self.families or any(each.reason != UNTOLD for each in self.skipped)
 
 
 def open_flush(wish: Wish) -> Opened:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from dbaudit.finding import Verdict
@@ -42,6 +43,13 @@ def flushed(opened: Opened, report: Report) -> Result:
     return _result(opened, more)
 
 
+def journaled(opened: Opened, result: Result) -> Result:
+    """What the repair engine says of a flush with `--journal`, with the tables that were skipped."""
+    worse = opened.lacking and result.verdict is Verdict.CLEAN
+    verdict = Verdict.WARNINGS if worse else result.verdict
+    return replace(result, verdict=verdict, skipped=(*result.skipped, *opened.skipped))
+
+
 def nothing() -> Report:
     """The report of a run that deleted no rows one by one."""
     return Report(FAST)
@@ -68,7 +76,7 @@ def _result(opened: Opened, flush: Mapping[str, Any]) -> Result:
     )
     return Result(
         COMMAND,
-        Verdict.WARNINGS if opened.skipped or missed else Verdict.CLEAN,
+        Verdict.WARNINGS if opened.lacking or missed else Verdict.CLEAN,
         databases=(database,),
         skipped=opened.skipped,
         extra={"flush": {**head, **flush}},

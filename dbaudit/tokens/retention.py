@@ -1,7 +1,7 @@
 """How long keystone needs what has expired: its own settings, and the one cutoff of a run.
 
-Settings come from keystone.conf where that is the operand or is named, else from an option, else they are upstream's
-defaults, and the plan says which. Where a wrong guess would harm, nothing is guessed: see `default_ttl`.
+Settings come from an option, else from keystone.conf where that is the operand or is named, else they are upstream's
+defaults, and the plan says which. Where a wrong guess would harm, nothing is guessed: see `expiration`, `default_ttl`.
 """
 
 from __future__ import annotations
@@ -24,6 +24,11 @@ _OPTIONS = {
     "buffer": ("revoke", "expiration_buffer"),
     "default_ttl": ("federation", "default_authorization_ttl"),
 }
+# Why revocation events stay where nothing tells how long tokens live: the one skip that is no fault of the database.
+UNTOLD = (
+    "[token] expiration is not known, and an event that goes before the tokens that it revokes makes them valid again: "
+    "name keystone.conf with --config, or give --token-expiration"
+)
 _EPOCH = datetime(1970, 1, 1)
 
 
@@ -31,11 +36,12 @@ _EPOCH = datetime(1970, 1, 1)
 class Retention:
     """Keystone's settings. `window`, `expiration` and `buffer` in seconds, `default_ttl` in minutes, None if not known.
 
-    `said` tells for each setting where its value is from.
+    `expiration` is upstream's default only where a keystone.conf was read that does not set it: with a longer one that
+    nothing told of, revoked tokens would become valid again. `said` tells for each setting where its value is from.
     """
 
     window: int = WINDOW
-    expiration: int = EXPIRATION
+    expiration: int | None = None
     buffer: int = BUFFER
     default_ttl: int | None = None
     said: Mapping[str, str] = field(default_factory=dict)
@@ -55,7 +61,7 @@ def read_retention(options: Mapping[str, int | None], file: Path | None, at: Rel
         elif parser is not None and parser.has_option(section, key):
             values[name] = _number(parser.get(section, key), f"[{section}] {key} in {file}")
             said[name] = f"[{section}] {key} in {file}"
-        elif name != "default_ttl":
+        elif name != "default_ttl" and (name != "expiration" or file):
             values[name], said[name] = _default(name, at)
     return Retention(said=said, **values)
 
@@ -65,6 +71,8 @@ def _default(name: str, at: Release | None) -> tuple[int, str]:
     if name == "window" and at is not None and at < _WINDOW_SINCE:
         return 0, f"keystone {at} has no [{section}] {key}"
     value = {"window": WINDOW, "expiration": EXPIRATION, "buffer": BUFFER}[name]
+    if name == "expiration":
+        return value, f"upstream's default of [{section}] {key}, which keystone.conf does not set"
     return value, f"upstream's default of [{section}] {key}; name keystone.conf with --config if it is set there"
 
 

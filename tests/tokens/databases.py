@@ -6,6 +6,8 @@ Each row's id says what a run with the cutoff of NOW must do with it: `dead-...`
 from __future__ import annotations
 
 NOW = "2013-11-15 12:00:00"
+# The cutoff, and what a run has to be told before it touches revocation events.
+AT = ("--before", NOW, "--token-expiration", "3600")
 MICROSECONDS = 1_384_516_800_000_000  # NOW, since 1970
 
 GRIZZLY = """CREATE TABLE token (id VARCHAR(64) NOT NULL, expires DATETIME DEFAULT NULL, extra TEXT,

@@ -20,7 +20,7 @@ from dbaudit.tokens.chunk import Rows
 from dbaudit.tokens.record import SQL_HEAD
 from tests.cli.conftest import Dbaudit
 from tests.tokens.conftest import Execute
-from tests.tokens.databases import EVERYTHING, HAVANA, NOW, TOKENS
+from tests.tokens.databases import AT, EVERYTHING, HAVANA, NOW, TOKENS
 from tests.tokens.test_flush import every, living
 
 ROWS = [
@@ -134,7 +134,7 @@ def test_everything_that_goes_is_kept_first(
     execute(*EVERYTHING)
     before, rows = every(execute), execute("SELECT * FROM token WHERE id LIKE 'dead%' ORDER BY id")
     ran = dbaudit(
-        "tokens", "flush", url, "--before", NOW, "--journal-schema", journal, "--apply", "--archive", name,
+        "tokens", "flush", url, *AT, "--journal-schema", journal, "--apply", "--archive", name,
         "--format", "json",
     )  # fmt: skip
     assert ran.code == 0, ran.err

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import Dbaudit
 from tests.tokens.conftest import Execute
-from tests.tokens.databases import EVERYTHING, GRIZZLY, HAVANA, LABELS, MEMBERSHIPS, NOW, TOKENS
+from tests.tokens.databases import AT, EVENTS, EVERYTHING, GRIZZLY, HAVANA, LABELS, MEMBERSHIPS, NOW, TOKENS
 
 
 def labels(execute: Execute, table: str) -> list[str]:
@@ -28,7 +29,7 @@ def test_a_plan_changes_nothing_and_says_what_is_dead(
 ) -> None:
     execute(*EVERYTHING)
     before = every(execute)
-    ran = dbaudit("tokens", "flush", url, "--before", NOW, "--journal-schema", journal)
+    ran = dbaudit("tokens", "flush", url, *AT, "--journal-schema", journal)
     assert ran.code == 0, ran.err
     assert ran.out.index("journal=none") < ran.out.index("token: 3 of 8 rows dead")
     assert "with them: 6 rows of trust_role" in ran.out
@@ -42,7 +43,7 @@ def test_a_plan_changes_nothing_and_says_what_is_dead(
 def test_exactly_the_dead_go(dbaudit: Dbaudit, execute: Execute, url: str, journal: str, profile: str) -> None:
     execute(*EVERYTHING)
     before = every(execute)
-    words = ("tokens", "flush", url, "--before", NOW, "--journal-schema", journal, "--apply", profile)
+    words = ("tokens", "flush", url, *AT, "--journal-schema", journal, "--apply", profile)
     ran = dbaudit(*words)
     assert (ran.code, ran.out, ran.err) == (0, "", "")
     assert every(execute) == living(before)
@@ -55,7 +56,7 @@ def test_exactly_the_dead_go(dbaudit: Dbaudit, execute: Execute, url: str, journ
 def test_what_was_deleted_is_in_the_summary(dbaudit: Dbaudit, execute: Execute, url: str, journal: str) -> None:
     execute(*EVERYTHING)
     ran = dbaudit(
-        "tokens", "flush", url, "--before", NOW, "--journal-schema", journal, "--apply", "--format", "json"
+        "tokens", "flush", url, *AT, "--journal-schema", journal, "--apply", "--format", "json"
     )  # fmt: skip
     tables = {each["table"]: each for each in ran.json["flush"]["tables"]}
     assert {name: each["deleted"] for name, each in tables.items()} == {
@@ -100,3 +101,38 @@ def test_a_cutoff_that_is_yet_to_come_is_refused(dbaudit: Dbaudit, execute: Exec
     assert ran.code == 64
     assert "yet to come" in ran.err
     assert len(labels(execute, "token")) == 8
+
+
+def test_revocation_events_stay_where_nothing_tells_how_long_tokens_live(
+    dbaudit: Dbaudit, execute: Execute, url: str, journal: str
+) -> None:
+    execute(*EVERYTHING)
+    before = every(execute)
+    words = ("tokens", "flush", url, "--before", NOW, "--journal-schema", journal)
+    for more in ((), ("--journal",), ("--apply",), ("--apply", "--journal")):
+        ran = dbaudit(*words, *more, "--format", "json")
+        assert ran.code == 0, ran.err
+        assert [each["check"] for each in ran.json["skipped"]] == ["tokens.revocation_event"]
+        assert "[token] expiration is not known" in ran.json["skipped"][0]["reason"]
+    assert every(execute) == {**living(before), "revocation_event": before["revocation_event"]}
+    silent = dbaudit(*words, "--apply")
+    assert silent.code == 0
+    assert "SKIPPED  tokens.revocation_event" in silent.out
+    assert dbaudit(*words, "--apply", "--only", "revocation_event").code == 1
+    assert every(execute)["revocation_event"] == before["revocation_event"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "left"),
+    [("", ["edge", "living"]), ("[token]\nexpiration = 86400\n", ["dead-edge", "edge", "living"])],
+    ids=["default", "a day"],
+)
+def test_keystone_conf_tells_how_long_tokens_live(
+    dbaudit: Dbaudit, execute: Execute, url: str, journal: str, tmp_path: Path, setting: str, left: list[str]
+) -> None:
+    execute(*EVENTS)
+    conf = tmp_path / "keystone.conf"
+    conf.write_text(f"[database]\nconnection = {url}\n{setting}")
+    ran = dbaudit("tokens", "flush", conf, "--before", NOW, "--journal-schema", journal, "--apply")
+    assert (ran.code, ran.out, ran.err) == (0, "", "")
+    assert labels(execute, "revocation_event") == left
