@@ -285,7 +285,7 @@ def test_the_privileges_that_the_docs_name_are_enough(sites: Sites, dbaudit: Run
 def test_without_the_privilege_it_says_what_to_grant(sites: Sites, dbaudit: Run, tmp_path: Path) -> None:
     grizzly, havana = sites
     account = grizzly.server.restricted([grizzly.name, havana.name, "dbaudit"])
-    host = "localhost"
+    host = grizzly.server._endpoint.host
     for site in sites:
         pattern = site.name.replace("_", "\\_")
         grizzly.run(f"REVOKE TRIGGER ON `{pattern}`.* FROM '{account.user}'@'{host}'")
