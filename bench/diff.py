@@ -24,6 +24,7 @@ from dbaudit.migration import catalogue
 from dbaudit.release import release
 from dbaudit.schema import canon
 from dbaudit.schema.alter import alter
+from dbaudit.schema.column import read_column
 from dbaudit.schema.model import Schema
 from dbaudit.schema.render import render
 from dbaudit.server.choose import start
@@ -69,6 +70,7 @@ def dumps(one: Path, two: Path) -> None:
     """What the command does after it has started; nothing is remembered from the run before."""
     canon.canonical_table.cache_clear()
     lenient.read_once.cache_clear()
+    read_column.cache_clear()
     found = compare(*(read_operand(str(file), Reading(file.parent)) for file in (one, two)))
     assert not found.judged and len(found.left.schema.tables) > 100
 

@@ -9,6 +9,7 @@ model is reported.
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 
@@ -58,6 +59,8 @@ class ColumnLine:
     unread: str | None = None
 
 
+# Two sides of a comparison have most of their lines in common, and a release writes many of them in every table.
+@functools.lru_cache(maxsize=8192)
 def read_column(line: str) -> ColumnLine:
     """Reads the definition of one column, its name in backticks or double quotes; a comma at the end is
     allowed.

@@ -105,10 +105,10 @@ def test_what_is_written_meanwhile_is_not_lost(
                 name = f"{len(made):x}w{time.monotonic_ns():x}"
                 cursor.execute("INSERT INTO token VALUES (%s, '2014-01-01', 'x', 1, NULL, NULL)", (name,))
                 made.append(name)
-                if len(made) % 3 == 0:
-                    # In the moment after the swap a row may not be there yet; the writer is told so.
-                    if cursor.execute("UPDATE token SET valid = 0 WHERE id = %s", (made[-2],)):
-                        revoked.append(made[-2])
+                # In the moment after the swap a row may not be there yet; the writer is told so.
+                revoke = "UPDATE token SET valid = 0 WHERE id = %s"
+                if len(made) % 3 == 0 and cursor.execute(revoke, (made[-2],)):
+                    revoked.append(made[-2])
 
     writer = threading.Thread(target=write)
     writer.start()

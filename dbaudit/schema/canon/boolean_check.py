@@ -7,8 +7,8 @@ before 10.2.1 read over it, later ones keep and print it. So the same migrations
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
+from dbaudit.schema.canon._change import changed
 from dbaudit.schema.model import CheckConstraint, Table
 
 _BOOLEAN = re.compile(r"\(*`?(?P<column>[^`()]+?)`? in \(0, ?1\)\)*$", re.IGNORECASE)
@@ -24,4 +24,4 @@ def table(table: Table) -> Table:
         match = _BOOLEAN.match(check.expression)
         return match is not None and match["column"] in booleans
 
-    return replace(table, checks=tuple(check for check in table.checks if not redundant(check)))
+    return changed(table, checks=tuple(check for check in table.checks if not redundant(check)))

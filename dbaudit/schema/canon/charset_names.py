@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from dbaudit.schema.canon._change import changed
 from dbaudit.schema.canon._charsets import alias
 from dbaudit.schema.model import Column, Table
 
@@ -16,7 +17,7 @@ from dbaudit.schema.model import Column, Table
 def table(table: Table) -> Table:
     """Renames charsets and collations."""
     columns = tuple(_column(column) for column in table.columns)
-    return replace(table, charset=alias(table.charset), collation=alias(table.collation), columns=columns)
+    return changed(table, charset=alias(table.charset), collation=alias(table.collation), columns=columns)
 
 
 def _column(column: Column) -> Column:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from dbaudit.schema.canon._change import changed
 from dbaudit.schema.model import Table
 
 _SERVER = re.compile(r"(?:.+_chk_\d+|CONSTRAINT_\d+)$")
@@ -17,4 +18,4 @@ _SERVER = re.compile(r"(?:.+_chk_\d+|CONSTRAINT_\d+)$")
 def table(table: Table) -> Table:
     """Empties the names that the server made."""
     checks = tuple(replace(check, name="") if _SERVER.match(check.name) else check for check in table.checks)
-    return replace(table, checks=checks)
+    return changed(table, checks=checks)

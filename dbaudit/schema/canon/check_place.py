@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from dbaudit.schema.canon._change import changed
 from dbaudit.schema.model import Table
 
 
@@ -15,4 +16,4 @@ def table(table: Table) -> Table:
     """Forgets behind which column a CHECK was written."""
     if not any(check.column for check in table.checks):
         return table
-    return replace(table, checks=tuple(replace(check, column="") for check in table.checks))
+    return changed(table, checks=tuple(replace(check, column="") for check in table.checks))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from dbaudit.schema.canon._change import changed
 from dbaudit.schema.model import Column, Table
 
 _NOW = re.compile(r"\(?(?:current_timestamp|now|localtime|localtimestamp)(?:\((?P<digits>\d*)\))?\)?$", re.IGNORECASE)
@@ -16,7 +17,7 @@ _NOW = re.compile(r"\(?(?:current_timestamp|now|localtime|localtimestamp)(?:\((?
 
 def table(table: Table) -> Table:
     """Writes lower case, with brackets only around digits."""
-    return replace(table, columns=tuple(_column(column) for column in table.columns))
+    return changed(table, columns=tuple(_column(column) for column in table.columns))
 
 
 def _column(column: Column) -> Column:

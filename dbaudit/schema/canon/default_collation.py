@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from dbaudit.schema.canon._change import changed
 from dbaudit.schema.canon._charsets import alias, charset_of, default_collation
 from dbaudit.schema.model import Column, Table
 
@@ -17,7 +18,7 @@ def table(table: Table) -> Table:
     """Names the charset of every collation, and drops the collations that are their charset's default."""
     charset, collation = _pair(table.charset, table.collation)
     columns = tuple(_column(column) for column in table.columns)
-    return replace(table, charset=charset, collation=collation, columns=columns)
+    return changed(table, charset=charset, collation=collation, columns=columns)
 
 
 def _column(column: Column) -> Column:

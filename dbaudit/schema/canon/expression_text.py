@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from dbaudit.schema.canon._change import changed
 from dbaudit.schema.canon._expression import bracketed
 from dbaudit.schema.model import Column, Table
 from dbaudit.schema.text import IDENTIFIER, STRING, balanced
@@ -28,7 +29,7 @@ def table(table: Table) -> Table:
     """Makes the text of expressions one."""
     columns = tuple(_column(column) for column in table.columns)
     checks = tuple(replace(check, expression=_plain(check.expression)) for check in table.checks)
-    return replace(table, columns=columns, checks=checks)
+    return changed(table, columns=columns, checks=checks)
 
 
 def _column(column: Column) -> Column:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from dbaudit.schema.canon._change import changed
 from dbaudit.schema.canon._names import SERVER_KEY
 from dbaudit.schema.model import Table
 
@@ -17,4 +18,4 @@ def table(table: Table) -> Table:
     """Empties the names that the server made."""
     mine = re.compile(SERVER_KEY.format(table=re.escape(table.name)), re.IGNORECASE)
     keys = tuple(replace(key, name="") if mine.match(key.name) else key for key in table.foreign_keys)
-    return replace(table, foreign_keys=keys)
+    return changed(table, foreign_keys=keys)

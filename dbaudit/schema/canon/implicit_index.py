@@ -10,8 +10,8 @@ prefix or uniqueness is not touched.
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
+from dbaudit.schema.canon._change import changed
 from dbaudit.schema.canon._names import SERVER_KEY
 from dbaudit.schema.model import ForeignKey, Index, IndexKind, Table
 
@@ -23,7 +23,7 @@ def table(table: Table) -> Table:
     indexes = tuple(
         index for index in table.indexes if not any(_made_for(index, key, table) for key in table.foreign_keys)
     )
-    return replace(table, indexes=indexes)
+    return changed(table, indexes=indexes)
 
 
 def _made_for(index: Index, key: ForeignKey, table: Table) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from dbaudit.schema.canon._change import changed
 from dbaudit.schema.model import Table
 
 
@@ -18,4 +19,4 @@ def table(table: Table) -> Table:
     if not any(index.using == "BTREE" for index in table.indexes):
         return table
     indexes = tuple(replace(index, using=None) if index.using == "BTREE" else index for index in table.indexes)
-    return replace(table, indexes=indexes)
+    return changed(table, indexes=indexes)

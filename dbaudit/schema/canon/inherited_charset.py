@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from dbaudit.schema.canon._change import changed
 from dbaudit.schema.canon._charsets import of_column, of_table
 from dbaudit.schema.model import Column, Table
 
@@ -21,4 +22,4 @@ def table(table: Table) -> Table:
             return column
         return replace(column, charset=None, collation=None)
 
-    return replace(table, columns=tuple(plain(column) for column in table.columns))
+    return changed(table, columns=tuple(plain(column) for column in table.columns))

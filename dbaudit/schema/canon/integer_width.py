@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from dbaudit.schema.canon._change import changed
 from dbaudit.schema.model import Table
 
 _WIDTH = re.compile(r"^(tinyint|smallint|mediumint|int|bigint|year)\((\d+)\)")
@@ -22,7 +23,7 @@ def table(table: Table) -> Table:
         replace(column, type=bare) if (bare := plain(column.type)) != column.type else column
         for column in table.columns
     )
-    return replace(table, columns=columns)
+    return changed(table, columns=columns)
 
 
 def plain(type_: str) -> str:

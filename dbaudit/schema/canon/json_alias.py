@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from dbaudit.schema.canon._change import changed
 from dbaudit.schema.canon._charsets import of_column
 from dbaudit.schema.model import Column, Table
 
@@ -28,7 +29,7 @@ def table(table: Table) -> Table:
     checks = tuple(
         check for check in table.checks if not ((match := _VALID.match(check.expression)) and match["column"] in alias)
     )
-    return replace(table, columns=columns, checks=checks)
+    return changed(table, columns=columns, checks=checks)
 
 
 def _is_text(table: Table, column: Column) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from dbaudit.schema.canon._change import changed
 from dbaudit.schema.model import Table
 
 _NUMERIC = re.compile(r"(tinyint|smallint|mediumint|int|bigint|decimal|float|double|year)\b")
@@ -23,4 +24,4 @@ def table(table: Table) -> Table:
         else column
         for column in table.columns
     )
-    return replace(table, columns=columns)
+    return changed(table, columns=columns)

@@ -7,8 +7,7 @@ written.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from dbaudit.schema.canon._change import changed
 from dbaudit.schema.model import Table
 
 
@@ -17,4 +16,4 @@ def table(table: Table) -> Table:
     if not table.options:
         return table
     options = tuple(sorted((key.strip("`").lower(), value) for key, value in table.options))
-    return replace(table, options=options)
+    return changed(table, options=options)

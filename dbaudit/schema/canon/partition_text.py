@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 
+from dbaudit.schema.canon._change import changed
 from dbaudit.schema.canon._expression import bracketed
 from dbaudit.schema.model import Table
 from dbaudit.schema.text import STRING, balanced
@@ -24,7 +24,7 @@ def table(table: Table) -> Table:
     if table.partitions is None:
         return table
     text = _NOISE.sub(lambda match: match["keep"] or "", table.partitions)
-    return replace(table, partitions="".join(_pieces(text)))
+    return changed(table, partitions="".join(_pieces(text)))
 
 
 def _pieces(text: str) -> Iterator[str]:

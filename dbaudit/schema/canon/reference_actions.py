@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from dbaudit.schema.canon._change import changed
 from dbaudit.schema.model import Table
 
 _SAME = ("RESTRICT", "NO ACTION")
@@ -23,4 +24,4 @@ def table(table: Table) -> Table:
         )
         for key in table.foreign_keys
     )
-    return replace(table, foreign_keys=keys)
+    return changed(table, foreign_keys=keys)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from dbaudit.schema.canon._change import changed
 from dbaudit.schema.model import Table
 
 _NAMES = {"geomcollection": "geometrycollection"}
@@ -18,4 +19,4 @@ def table(table: Table) -> Table:
     if not any(column.type in _NAMES for column in table.columns):
         return table
     columns = tuple(replace(column, type=_NAMES.get(column.type, column.type)) for column in table.columns)
-    return replace(table, columns=columns)
+    return changed(table, columns=columns)
