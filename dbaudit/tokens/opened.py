@@ -48,7 +48,8 @@ class Opened:
     @property
     def lacking(self) -> bool:
         """Whether a table was skipped for more than a setting that nobody told, or nothing is left to flush."""
-        return not self.families or any(each.reason != UNTOLD for each in self.skipped)
+        told = any(each.reason != UNTOLD for each in self.skipped)
+        return told or bool(self.skipped and not self.families)
 
 
 def open_flush(wish: Wish) -> Opened:
