@@ -23,6 +23,7 @@ from dbaudit.release import release
 from dbaudit.result import Basis, Result, Status
 from dbaudit.server.place import Places
 from dbaudit.server.server import Server
+from tests import matrix
 from tests.migration.virtualenvs import needs_python, virtualenv
 
 # The tools are the same whatever the server; keystone's test runs on all.
@@ -63,7 +64,7 @@ def dumped(server: Server, schema: str, statements: Sequence[str], file: Path, *
         for statement in statements:
             cursor.execute(statement)
     account = server.restricted([schema])
-    command = ["mariadb-dump", f"--socket={server.socket}", f"--user={account.user}", "--single-transaction", schema]
+    command = ["mariadb-dump", *matrix.reach(server), f"--user={account.user}", "--single-transaction", schema]
     if named:  # with CREATE DATABASE and USE
         command.insert(-1, "--databases")
     with file.open("wb") as sink:
