@@ -18,7 +18,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TextIO
 
 from dbaudit.cells.checksum import Side, compare_tables
 from dbaudit.cells.looking import Looking
@@ -157,16 +159,16 @@ def document(n: int) -> str:
     return json.dumps({"cur": {**shape, "nova_object.data": data}, "old": None, "new": None}).replace('"', '\\"')
 
 
-def rows(file: object, table: str, lines: object) -> None:
+def rows(file: TextIO, table: str, lines: Iterable[str]) -> None:
     """INSERT statements of a thousand rows."""
     batch: list[str] = []
-    for line in lines:  # type: ignore[attr-defined]
+    for line in lines:
         batch.append(line)
         if len(batch) == 1000:
-            file.write(f"INSERT INTO `{table}` VALUES {','.join(batch)};\n")  # type: ignore[attr-defined]
+            file.write(f"INSERT INTO `{table}` VALUES {','.join(batch)};\n")
             batch.clear()
     if batch:
-        file.write(f"INSERT INTO `{table}` VALUES {','.join(batch)};\n")  # type: ignore[attr-defined]
+        file.write(f"INSERT INTO `{table}` VALUES {','.join(batch)};\n")
 
 
 def two_tables(folder: Path, count: int, reladiff: str) -> bool:

@@ -31,8 +31,14 @@ from dbaudit.server.disk import Needs
 from dbaudit.server.place import Places
 from dbaudit.server.server import Server
 
-OLD = "CREATE TABLE ec2_credential (access VARCHAR(64) NOT NULL, secret VARCHAR(64), user_id VARCHAR(64), tenant_id VARCHAR(64), PRIMARY KEY (access)) ENGINE=InnoDB DEFAULT CHARSET=utf8"  # noqa: E501
-NEW = "CREATE TABLE credential (id VARCHAR(64) NOT NULL, user_id VARCHAR(64) NOT NULL, project_id VARCHAR(64), `blob` TEXT NOT NULL, type VARCHAR(255) NOT NULL, extra TEXT, PRIMARY KEY (id)) ENGINE=InnoDB DEFAULT CHARSET=utf8"  # noqa: E501
+OLD = (
+    "CREATE TABLE ec2_credential (access VARCHAR(64) NOT NULL, secret VARCHAR(64), user_id VARCHAR(64), "
+    "tenant_id VARCHAR(64), PRIMARY KEY (access)) ENGINE=InnoDB DEFAULT CHARSET=utf8"
+)
+NEW = (
+    "CREATE TABLE credential (id VARCHAR(64) NOT NULL, user_id VARCHAR(64) NOT NULL, project_id VARCHAR(64), "
+    "`blob` TEXT NOT NULL, type VARCHAR(255) NOT NULL, extra TEXT, PRIMARY KEY (id)) ENGINE=InnoDB DEFAULT CHARSET=utf8"
+)
 OWNERS = [uuid.UUID(int=number).hex for number in range(2_000)]
 SETTLE = 5.0  # seconds that a change may take to be seen after the load has ended
 

@@ -17,14 +17,11 @@ import sys
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "bench")]
+from token_flush.bystander import Bystander
+from token_flush.peers import PEERS, WATCH, Measured, dbaudit, measure
+from token_flush.servers import fresh, gold
 
-from token_flush.bystander import Bystander  # noqa: E402
-from token_flush.peers import PEERS, WATCH, Measured, dbaudit, measure  # noqa: E402
-from token_flush.servers import fresh, gold  # noqa: E402
-
-from tests import matrix  # noqa: E402
+from tests import matrix
 
 OURS, ARCHIVER, SINGLE = "dbaudit --fast", "pt-archiver", "single DELETE"
 BULK, GENTLE = "pt-archiver --bulk-delete", "dbaudit --gentle"

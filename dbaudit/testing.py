@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -117,10 +117,10 @@ def dbaudit_database(dbaudit_server: Server, tmp_path: Path) -> Iterator[Restore
 def assert_no_findings(dbaudit_database: Restore) -> Callable[..., None]:
     """The assertion of that name, which restores a dump first where it is given one."""
 
-    def check(database: Database | str | os.PathLike[str], **wishes: object) -> None:
+    def check(database: Database | str | os.PathLike[str], **wishes: Any) -> None:
         __tracebackhide__ = True
         told = database if isinstance(database, Database) else dbaudit_database(dump=database)
-        fail_on_findings(told, **wishes)  # type: ignore[arg-type]
+        fail_on_findings(told, **wishes)
 
     return check
 

@@ -53,7 +53,7 @@ def test_every_exit_code_is_in_the_help() -> None:
 
 def test_every_key_of_the_json_report_is_documented() -> None:
     text = (ROOT / "docs" / "json.md").read_text()
-    keys = {*Result("x", "clean").as_dict(), *DatabaseResult(None, "x").as_dict(), *Skipped("a", "b").as_dict()}  # type: ignore[arg-type]
+    keys = {*Result("x", "clean").as_dict(), *DatabaseResult(None, "x").as_dict(), *Skipped("a", "b").as_dict()}
     keys |= set(Finding.__slots__)
     assert {key for key in keys if f"`{key}`" not in text} == set()
 

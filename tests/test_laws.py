@@ -82,8 +82,8 @@ def beside(server: Server, schema: str, check: Check, service: str) -> Iterator[
 
 
 def count(cursor: object, table: str) -> int:
-    cursor.execute(f"SELECT COUNT(*) FROM `{table}`")  # type: ignore[attr-defined]
-    return int(cursor.fetchone()[0])  # type: ignore[attr-defined]
+    cursor.execute(f"SELECT COUNT(*) FROM `{table}`")
+    return int(cursor.fetchone()[0])
 
 
 def load(server: Server, name: str, schema: Schema, rows: str) -> None:

@@ -135,7 +135,7 @@ def test_killed_after_any_chunk_it_resumes_to_the_same_end(
     assert contents() == end
     changed = execute(f"SELECT changed FROM {target.journal.table('run')} ORDER BY run DESC LIMIT 1")
     assert changed == [(rows,)]
-    undo(target, str(done.run or whole.run + 1), Throttle())  # type: ignore[operator]
+    undo(target, str(done.run or whole.run + 1), Throttle())
     assert contents() == before
 
 

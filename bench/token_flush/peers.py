@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pymysql.cursors import Cursor
+
 from token_flush.servers import CUTOFF, Durable
 
 # Statements shorter than this are not in the slow log; where fewer than one in a hundred is longer, p99 is below it.
@@ -75,17 +77,17 @@ def measure(name: str, server: Durable, work: Work, *, living: bool = True) -> M
     return Measured(name, before[1], seconds, max(times, default=LOGGED), p99, deletes, memory, cpu)
 
 
-def count(cursor: object) -> tuple[int, int]:
+def count(cursor: Cursor) -> tuple[int, int]:
     """Tokens, and dead ones."""
-    cursor.execute(f"SELECT COUNT(*), COALESCE(SUM({_WHERE}), 0) FROM token")  # type: ignore[attr-defined]
-    rows, dead = cursor.fetchone()  # type: ignore[attr-defined]
+    cursor.execute(f"SELECT COUNT(*), COALESCE(SUM({_WHERE}), 0) FROM token")
+    rows, dead = cursor.fetchone()
     return int(rows), int(dead)
 
 
-def commands(cursor: object) -> int:
+def commands(cursor: Cursor) -> int:
     """DELETEs so far."""
-    cursor.execute("SHOW GLOBAL STATUS LIKE 'Com_delete%'")  # type: ignore[attr-defined]
-    return sum(int(value) for _, value in cursor.fetchall())  # type: ignore[attr-defined]
+    cursor.execute("SHOW GLOBAL STATUS LIKE 'Com_delete%'")
+    return sum(int(value) for _, value in cursor.fetchall())
 
 
 def server_cpu(server: Durable) -> float:

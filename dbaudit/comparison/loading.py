@@ -131,7 +131,7 @@ def _run(data: DumpData, connection: Connection) -> Iterator[_Waiting]:
             failed = []
             for each in waiting:
                 try:
-                    cursor.execute(each.sql)  # type: ignore[call-overload]
+                    cursor.execute(each.sql)  # type: ignore[call-overload]  # bytes go through; the stubs say str
                 except pymysql.MySQLError as error:
                     failed.append(replace(each, error=str(error.args[-1])))
             stuck = len(failed) == len(waiting)

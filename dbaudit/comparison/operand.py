@@ -90,7 +90,7 @@ def read_configuration(path: Path) -> configparser.RawConfigParser:
     parser = configparser.RawConfigParser(
         strict=False, allow_no_value=True, default_section="", comment_prefixes=("#", ";"), delimiters=("=", ":")
     )
-    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    parser.optionxform = str  # type: ignore[assignment,method-assign]  # as configparser's documentation says
     try:
         parser.read_string(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, configparser.Error) as error:

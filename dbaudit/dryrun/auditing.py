@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dbaudit.audit import audit, split
-from dbaudit.check import Audited
+from dbaudit.check import Audited, Stage
 from dbaudit.comparison.live import LiveData
 from dbaudit.comparison.operand import Reading, read_operand
 from dbaudit.comparison.side import Side
@@ -183,8 +183,9 @@ def _audited(
     service: str | None, schema: Schema, at: Release | None, numbers: Mapping[str, int], to: Release | None
 ) -> Audited:
     catalogue = load_catalogue(service) if service else None
-    target, pending = to, ()
+    target = to
+    pending: tuple[Stage, ...] = ()
     if catalogue is not None and numbers and catalogue.covers(numbers):
         target = min(to, catalogue.last) if to else catalogue.last
-        pending = tuple(stages(schema, catalogue.pending(numbers, target)))  # type: ignore[assignment]
+        pending = stages(schema, catalogue.pending(numbers, target))
     return Audited(service or "", schema, at, target, None, pending)

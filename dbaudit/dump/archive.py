@@ -57,7 +57,8 @@ class _Gzip(io.RawIOBase):
     def __init__(self, below: BinaryIO, path: str) -> None:
         from isal import igzip_threaded
 
-        self._fast = cast(BinaryIO, igzip_threaded.open(below, "rb", threads=1))  # type: ignore[no-untyped-call]
+        fast = igzip_threaded.open(below, "rb", threads=1)  # type: ignore[no-untyped-call]  # isal leaves it untyped
+        self._fast = cast(BinaryIO, fast)
         self._path, self._given = path, 0
         self._rest: Iterator[bytes] | None = None
         self._piece = b""

@@ -189,4 +189,4 @@ def _cut(connection: Connection) -> None:
         with contextlib.suppress(OSError):
             sock.shutdown(socket.SHUT_RDWR)
     with contextlib.suppress(Exception):
-        connection._force_close()  # type: ignore[attr-defined]
+        connection._force_close()  # type: ignore[attr-defined]  # private to PyMySQL, so not in its stubs

@@ -113,7 +113,7 @@ class _Counted(io.RawIOBase):
         self.count += len(data)
         return data
 
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # BufferedReader gives no other buffer
         count = self.file.readinto(buffer) or 0
         self.count += count
         return count
@@ -141,7 +141,7 @@ class _Joined(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # BufferedReader gives no other buffer
         while self._now is not None:
             data = self._now.read(len(buffer))
             if data:

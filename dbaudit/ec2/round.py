@@ -110,7 +110,8 @@ class Carrier:
         return found
 
     def _carry(self, wants: Iterable[Want], survey: Survey) -> Round:
-        todo = sorted((want for want in wants if want.ruling.verb is not Verb.KEEP), key=lambda want: (_ORDER[want.ruling.verb], want.id))  # fmt: skip  # noqa: E501
+        todo = [want for want in wants if want.ruling.verb is not Verb.KEEP]
+        todo.sort(key=lambda want: (_ORDER[want.ruling.verb], want.id))
         dying = [want for want in todo if want.ruling.verb is Verb.DELETE]
         done = Round(survey, valve=valve(len(dying), self.size, self.limits.confirmed, self.limits.share))
         if not done.valve.open:

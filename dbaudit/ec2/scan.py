@@ -126,7 +126,8 @@ def parsed(row: Values, sight: Sight) -> Row:
 
 def _known(cursor: Any, base: Base, sight: Sight, low: str, high: str) -> Iterator[tuple[str, Values]]:
     where, values = _between("id", low, high)
-    source = Source(base.ends.table("ec2_base"), ("id", "digest", "seen"), "id", f"pair = {base.pair} AND {where}", values)  # fmt: skip  # noqa: E501
+    where = f"pair = {base.pair} AND {where}"
+    source = Source(base.ends.table("ec2_base"), ("id", "digest", "seen"), "id", where, values)
     for row in rows(cursor, source, rest=sight.rest):
         yield row[0] or "", row
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -33,7 +33,7 @@ class Stop:
 def on_signals() -> Iterator[Stop]:
     """A Stop that SIGTERM, SIGHUP and SIGINT ask for while the block runs; a second signal interrupts at once."""
     stop = Stop()
-    before: dict[int, object] = {}
+    before: dict[int, Callable[[int, FrameType | None], object] | int | None] = {}
 
     def handle(_number: int, _frame: FrameType | None) -> None:
         if stop.wanted:
@@ -48,4 +48,5 @@ def on_signals() -> Iterator[Stop]:
         yield stop
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]
+            # None: a handler that C code had put there; Python cannot put it back.
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)

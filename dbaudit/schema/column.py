@@ -12,6 +12,7 @@ from __future__ import annotations
 import functools
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from dbaudit.schema.model import Column
 from dbaudit.schema.text import IDENTIFIER, STRING, balanced, quote, unquote
@@ -68,7 +69,7 @@ def read_column(line: str) -> ColumnLine:
     head = _HEAD.match(line)
     if head is None:
         return ColumnLine(Column(line.strip(), ""), unread=line.strip())
-    fields: dict[str, object] = {}
+    fields: dict[str, Any] = {}
     checks: list[str] = []
     position = head.end()
     while position < len(line):
@@ -77,11 +78,11 @@ def read_column(line: str) -> ColumnLine:
             break
         kind = match.lastgroup or ""
         position = _take(line, match, kind, fields, checks)
-    column = Column(unquote(head["name"]), _type(head["type"]), **fields)  # type: ignore[arg-type]
+    column = Column(unquote(head["name"]), _type(head["type"]), **fields)
     return ColumnLine(column, tuple(checks), line[position:].strip() or None)
 
 
-def _take(line: str, match: re.Match[str], kind: str, fields: dict[str, object], checks: list[str]) -> int:
+def _take(line: str, match: re.Match[str], kind: str, fields: dict[str, Any], checks: list[str]) -> int:
     """Stores one attribute and returns the position after it."""
     end = match.end()
     if kind in ("generated", "check"):

@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from dbaudit.errors import DbauditError
 from dbaudit.server.identity import Identity
@@ -70,7 +71,7 @@ def examine(path: Path, identity: Identity) -> Binary:
 
 def ask(path: Path, arguments: Sequence[str], identity: Identity) -> str:
     """What the program prints when it is run with `arguments` as that user."""
-    ids = {"user": identity.uid, "group": identity.gid, "extra_groups": []} if identity.drop else {}
+    ids: dict[str, Any] = {"user": identity.uid, "group": identity.gid, "extra_groups": []} if identity.drop else {}
     try:
         done = subprocess.run(
             [str(path), *arguments],
@@ -80,7 +81,7 @@ def ask(path: Path, arguments: Sequence[str], identity: Identity) -> str:
             env=dict(ENVIRONMENT),
             cwd="/",
             check=False,
-            **ids,  # type: ignore[call-overload]
+            **ids,
         )
     except PermissionError as error:
         raise DbauditError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import select
 import subprocess
@@ -82,14 +83,14 @@ class Lifeline:
 
     def _listen(self, within: float | None) -> dict[str, object]:
         """The next answer; {} where there is none in time; an exit where the supervisor itself is gone."""
-        assert self._process.stdout is not None
+        assert isinstance(self._process.stdout, io.BufferedReader)
         descriptor = self._process.stdout.fileno()
         end = None if within is None else time.monotonic() + within
         while b"\n" not in self._heard:
             left = None if end is None else max(0.0, end - time.monotonic())
             if not select.select([descriptor], [], [], left)[0]:
                 return {}
-            data = self._process.stdout.read1(65536)  # type: ignore[attr-defined]
+            data = self._process.stdout.read1(65536)
             if not data:
                 return {"exit": self._process.wait()}
             self._heard += data

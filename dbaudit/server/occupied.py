@@ -101,7 +101,7 @@ def _engines(connection: Connection, _: ServerVersion) -> tuple[str, str] | None
 
 
 def _sessions(connection: Connection, _: ServerVersion) -> tuple[str, str] | None:
-    own = connection.thread_id()  # type: ignore[no-untyped-call]
+    own = connection.thread_id()  # type: ignore[no-untyped-call]  # PyMySQL's stubs leave it untyped
     others = [
         row
         for row in _rows(connection, "SHOW PROCESSLIST")

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pymysql.cursors import Cursor
 from sqlalchemy import URL
 
 from dbaudit.comparison.live import Credentials, read_live_side
@@ -78,7 +79,7 @@ def count(opened: Opened) -> Sequence[Survey]:
         return [survey(cursor, family) for family in opened.families]
 
 
-def fresh_statistics(cursor: object, target: Target) -> None:
+def fresh_statistics(cursor: Cursor, target: Target) -> None:
     """MySQL 8 shows sizes that are up to a day old unless it is told not to."""
     if target.version.at_least(mysql=(8, 0)):
-        cursor.execute("SET SESSION information_schema_stats_expiry = 0")  # type: ignore[attr-defined]
+        cursor.execute("SET SESSION information_schema_stats_expiry = 0")

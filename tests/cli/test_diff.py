@@ -181,7 +181,7 @@ def test_a_catalogue_is_built_by_stepping_sql(dbaudit: Dbaudit, tmp_path: Path) 
         facts = read_facts(entry)
         assert schema is not None
         schema = apply(schema, facts)
-        assert diff(schema, reference_at("cinder", {"cinder": facts.number})) == (), entry  # type: ignore[arg-type]
+        assert diff(schema, reference_at("cinder", {"cinder": facts.number})) == (), entry
         theirs = shipped.step(entry["step"])
         assert theirs is not None
         assert {w.text for w in theirs.work if w.action != "rows"} >= {w.text for w in facts.work if w.what == "column"}

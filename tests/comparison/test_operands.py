@@ -31,7 +31,7 @@ Read = Callable[..., Side]
 @pytest.fixture
 def read(tmp_path: Path) -> Read:
     def call(operand: object, database: str | None = None, **credentials: object) -> Side:
-        return read_operand(str(operand), Reading(tmp_path, database, Credentials(**credentials)))  # type: ignore[arg-type]
+        return read_operand(str(operand), Reading(tmp_path, database, Credentials(**credentials)))
 
     return call
 

@@ -15,7 +15,7 @@ Sites = tuple[Site, Site]
 
 
 def found(ran: object) -> dict[str, set[str]]:
-    told = ran.json  # type: ignore[attr-defined]
+    told = ran.json
     return {each["check"].removeprefix("ec2."): set(each["keys"]) for each in told["findings"]}
 
 

@@ -45,7 +45,7 @@ def synced(state: State) -> State:
     if g is None and h is None:
         return None, None, None
     if b is None:
-        return (g or h,) * 3  # type: ignore[return-value]
+        return (g or h,) * 3
     return (None, None, None) if (g or h) == b else state
 
 

@@ -73,7 +73,7 @@ class Runner:
         except Killed:
             assert self.carrier is not None
             for connection in (self.carrier.link.g, self.carrier.link.h):
-                connection._force_close()  # type: ignore[attr-defined]
+                connection._force_close()
             self.close()
             unlock(self.work)
             return True

@@ -75,14 +75,14 @@ def test_values_are_proven_from_the_other_places(cloud: Cloud, looking: Looking,
             "SELECT i.memory_mb, t.flavorid FROM instances i JOIN instance_types t ON t.id = i.instance_type_id "
             f"WHERE i.uuid = '{uuid}'",
         )
-        data = ours[uuid]["cur"]["nova_object.data"]  # type: ignore[index]
+        data = ours[uuid]["cur"]["nova_object.data"]
         assert (data["memory_mb"], data["flavorid"]) == (memory, flavorid)
     for uuid in truth["sysmeta_vcpu_weight_none_string"]:
-        assert ours[uuid]["cur"]["nova_object.data"]["vcpu_weight"] is None  # type: ignore[index]
+        assert ours[uuid]["cur"]["nova_object.data"]["vcpu_weight"] is None
     specs = [
-        document["cur"]["nova_object.data"]["extra_specs"]  # type: ignore[index]
+        document["cur"]["nova_object.data"]["extra_specs"]
         for document in ours.values()
-        if document["cur"]["nova_object.data"]["flavorid"] == truth["notes"]["flavor only at top"]["flavorid"]  # type: ignore[index]
+        if document["cur"]["nova_object.data"]["flavorid"] == truth["notes"]["flavor only at top"]["flavorid"]
     ]
     assert len(specs) == 24
     assert all(each == {"quota:disk_read_iops_sec": "500", "capabilities:ssd": "True"} for each in specs)

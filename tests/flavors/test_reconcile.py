@@ -39,7 +39,7 @@ def cloud(
 
 
 def order(cloud: Cloud, **more: object) -> Order:
-    return Order(journal=cloud.journal, **more)  # type: ignore[arg-type]
+    return Order(journal=cloud.journal, **more)
 
 
 def undone(cloud: Cloud, runs: list[str]) -> None:

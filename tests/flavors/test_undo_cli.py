@@ -39,7 +39,7 @@ def test_a_reconcile_is_undone_from_the_command_line(cloud: Cloud, capsys: pytes
     ((images,),) = cloud.run(cloud.journal, "SELECT images FROM image WHERE tbl = 'instance_types'")
     sides = [{row for (row,) in cloud.run(cloud.journal, f"SELECT id FROM `{images}` WHERE dbaudit_side = {side}")}
              for side in (0, 1)]  # fmt: skip
-    given = min(sides[1] - sides[0])  # type: ignore[type-var]
+    given = min(sides[1] - sides[0])
     specs = "instance_type_extra_specs"
     for reason, change, back in (
         ("seem to run", "UPDATE services SET updated_at = UTC_TIMESTAMP() WHERE id = 2",

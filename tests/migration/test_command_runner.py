@@ -128,7 +128,7 @@ SLEEPER = """
 
 @pytest.fixture(params=[Network.REFUSED, Network.ALLOWED])
 def network(request: pytest.FixtureRequest) -> Network:
-    return request.param  # type: ignore[no-any-return]
+    return request.param
 
 
 @pytest.fixture

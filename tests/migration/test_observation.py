@@ -62,7 +62,7 @@ def observe(watched: Server, request: pytest.FixtureRequest) -> Iterator[Callabl
             for statement in statements:
                 with contextlib.suppress(Exception):
                     cursor.execute(statement)
-        step.observed = observed  # type: ignore[attr-defined]
+        step.observed = observed
         return observed.record(1.0, texts)
 
     yield step
@@ -171,7 +171,7 @@ def test_warnings_are_counted_and_missing_texts_told(observe: Callable[..., Step
 
 def test_the_failing_statement_is_told_without_its_values(observe: Callable[..., StepRecord]) -> None:
     observe("INSERT INTO v (id, name) VALUES (1, 'secret-value')")
-    observed: Observed = observe.observed  # type: ignore[attr-defined]
+    observed: Observed = observe.observed
     assert observed.failure is not None
     assert "(1062)" in observed.failure and "INSERT INTO `v`" in observed.failure
     assert "secret-value" not in observed.failure

@@ -97,8 +97,8 @@ def main(url: str, journal: str, work: str, kind: str, time: str, what: str) -> 
         if chunk and saboteur.kind == "after-commit":
             saboteur.meet(self)
 
-    pymysql.cursors.Cursor.execute = watched  # type: ignore[method-assign,assignment]
-    pymysql.connections.Connection.commit = committed  # type: ignore[method-assign]
+    pymysql.cursors.Cursor.execute = watched
+    pymysql.connections.Connection.commit = committed
     target = targets.open_target(make_url(url), journal)
     limits = Limits(looks_apart=0.0, chunk_seconds=0.05, patience=20.0)
     done = apply(WORKS[work], target, Throttle(), limits)

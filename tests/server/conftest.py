@@ -90,7 +90,7 @@ def start(own: Places, program: Path) -> Iterator[Callable[..., Dbaudit]]:
                 pytest.skip(f"the Python that runs the tests, or the checkout, is closed to {user}")
         process = subprocess.Popen(
             [sys.executable, "-c", USER_OF_A_SERVER, own.tmp, cache, program, then],
-            stdout=subprocess.PIPE, text=True, cwd=ROOT, start_new_session=True, **ids,  # type: ignore[call-overload]
+            stdout=subprocess.PIPE, text=True, cwd=ROOT, start_new_session=True, **ids,
         )  # fmt: skip
         running.append(process)
         server, supervisor, directory = json.loads(process.stdout.readline())

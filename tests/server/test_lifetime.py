@@ -116,7 +116,7 @@ def test_two_dbaudits_do_not_sweep_each_other(start: Start, own: Places, program
     assert runs(first.server)
     for each in (first, third):
         each.kill()
-        assert within(1, lambda each=each: is_gone(each))  # type: ignore[misc]
+        assert within(1, lambda each=each: is_gone(each))
 
 
 def test_the_sweep_touches_nothing_else(own: Places, tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ def test_the_default_ttl_is_told_by_keystone_conf(
     dbaudit: Dbaudit, execute: Execute, url: str, journal: str, tmp_path: object
 ) -> None:
     execute(*MEMBERSHIPS)
-    conf = tmp_path / "keystone.conf"  # type: ignore[operator]
+    conf = tmp_path / "keystone.conf"
     conf.write_text(f"[database]\nconnection = {url}\n[federation]\ndefault_authorization_ttl = 10\n")
     ran = dbaudit("tokens", "flush", conf, "--before", NOW, "--journal-schema", journal, "--apply")
     assert ran.code == 0, ran.err
