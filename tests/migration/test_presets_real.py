@@ -134,7 +134,7 @@ def test_nova_27_is_stepped_to_31_beside_its_api_database_and_its_other_cell(
     """One revision at a time; `online` finds the cells in nova_api's data, whose addresses now lead to the copies."""
     old, new = virtualenv("nova", 27), virtualenv("nova", 31)
     api, cell0 = (
-        Target(server, server.restricted([name]), name, service, tmp_path / name)
+        Target(server, server.restricted([name]), name, service, tmp_path / service)
         for name, service in zip(beside, ("nova_api", "nova"), strict=True)
     )
     assert [o.revisions for o in stepped(api, "nova-manage", old)] == [("d67eeaabee36",), ("b30f573d3377",)]
