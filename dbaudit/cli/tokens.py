@@ -106,7 +106,7 @@ def flush(
     from dbaudit.repair.brakes import throttle_of
     from dbaudit.report import flush as report
     from dbaudit.report.write import destinations, write
-    from dbaudit.tokens.journaled import work_of
+    from dbaudit.tokens.journaled import resumed, work_of
     from dbaudit.tokens.opened import open_flush
     from dbaudit.tokens.outcome import journaled, plan
     from dbaudit.tokens.renewal import plan_rebuild
@@ -123,6 +123,7 @@ def flush(
     opened = open_flush(_wish(url, database, login, before, only, config, settings, journal_schema))
     if journal:
         _refuse("journal", fast=fast, rate=rate, archive=archive, optimize=optimize, rebuild=rebuild, metrics=metrics)
+        opened = resumed(opened)
         work, limits = work_of(opened), writing.limits(None, 0.2)
         done = writing.do("tokens flush", work, opened.target, limits, held, apply=apply, quiet=quiet)
         result = journaled(opened, done)

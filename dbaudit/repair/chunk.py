@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, delete, select, update
+from sqlalchemy import Select, delete, func, select, update
 
 from dbaudit.change import Delete, Guard, Update
 from dbaudit.check import Tables
@@ -56,9 +56,15 @@ class Chunker:
         """Whether images are kept."""
         return not self.part.derived
 
-    def stretch(self, last: Values | None, rows: int) -> tuple[str, dict[str, Any]]:
+    def stretch(self, last: Values | None, end: Values, rows: int) -> tuple[str, dict[str, Any]]:
         """The statement for the last key of the next stretch."""
-        return text_of(self.key.stretch(self.table, last, rows))
+        return text_of(self.key.stretch(self.table, last, end, rows))
+
+    def behind(self, end: Values) -> tuple[str, dict[str, Any]]:
+        """The statement that counts bad rows behind a key."""
+        keys = self.key.of(self.table)
+        found = self._only(keys).where(*self.key.after(self.table, end)).with_hint(self.table, self.key.hint, "mysql")
+        return text_of(select(func.count()).select_from(found.distinct().subquery("behind")))
 
     def candidates(self, last: Values | None, bound: Values, rows: int) -> tuple[str, dict[str, Any]]:
         """The statement for the keys of bad rows in a stretch; it locks nothing."""

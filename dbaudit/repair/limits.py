@@ -30,7 +30,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a run did. `rows` counts rows changed in all, counters left out; `resumed` says that it went on."""
+    """What a run did. `rows` counts rows changed in all, counters left out; `resumed` says that it went on.
+
+    `later` counts bad rows that came while it ran, behind the end of its walks; the next run takes them.
+    """
 
     run: int | None
     work: str
@@ -39,6 +42,7 @@ class Outcome:
     seconds: float
     waited: float
     resumed: bool
+    later: int
     plan: Plan = field(repr=False)
 
     def as_dict(self) -> dict[str, Any]:
@@ -46,6 +50,7 @@ class Outcome:
         return {
             "run": self.run, "check": self.work, "rows": self.rows, "chunks": self.chunks,
             "seconds": round(self.seconds, 3), "waited": round(self.waited, 3), "resumed": self.resumed,
+            "later": self.later,
         }  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from dbaudit.repair.chunk import check_change
 from dbaudit.repair.closure import Closure, closure_of, referred_columns
 from dbaudit.repair.refusal import refuse_if_unsafe
 from dbaudit.repair.secret import shown
-from dbaudit.repair.walk import text_of
+from dbaudit.repair.walk import Values, text_of
 from dbaudit.repair.work import Part, Work
 from dbaudit.schema.model import Schema
 from dbaudit.schema.read import read_live
@@ -35,6 +35,7 @@ class PartPlan:
     counts them by the columns that the part groups by.
 
     `reaches` names the tables that cascades change too. A `derived` part is counted anew after the parts before it.
+    `end` is the table's last key: rows that come behind it later are not this plan's. None for an empty table.
     """
 
     part: Part
@@ -43,6 +44,7 @@ class PartPlan:
     total: int
     sql: str
     tables: Tables = field(repr=False)
+    end: Values | None = None
     sample: tuple[Mapping[str, Any], ...] = ()
     counts: tuple[Mapping[str, Any], ...] = ()
 
@@ -117,19 +119,25 @@ def _plan_part(part: Part, schema: Schema, connection: Connection, target: Targe
     keys = closure.root.key.of(table)
     bad = part.rows(tables)
     found = bad.with_only_columns(*keys, maintain_column_froms=True).distinct().subquery("bad")
+    end = _first(connection, closure.root.key.end(table))
     rows = _number(connection, select(func.count()).select_from(found))
     total = _number(connection, select(func.count()).select_from(table))
     if rows > total:
         raise DbauditError(f"the Select of {part.name} is not over `{part.table}`", "it must use the table itself")
     sample = _sample(part, tables, closure, connection) if rows else ()
     counts = _counts(part, tables, connection) if rows and part.groups else ()
-    return PartPlan(part, closure, rows, total, _shown(bad, part, tables, connection), tables, sample, counts)
+    return PartPlan(part, closure, rows, total, _shown(bad, part, tables, connection), tables, end, sample, counts)
 
 
 def _number(connection: Connection, query: Any) -> int:
+    return int((_first(connection, query) or (0,))[0])
+
+
+def _first(connection: Connection, query: Any) -> Values | None:
     with connection.cursor() as cursor:
         cursor.execute(*text_of(query))
-        return int((cursor.fetchone() or (0,))[0])
+        row = cursor.fetchone()
+        return None if row is None else tuple(row)
 
 
 def _sample(part: Part, tables: Tables, closure: Closure, connection: Connection) -> tuple[Mapping[str, Any], ...]:

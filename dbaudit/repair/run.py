@@ -48,7 +48,7 @@ class Run(Endurance):
     def __init__(self, work: Work, link: Link, lease: Lease, throttle: Throttle, limits: Limits, watch: Watch) -> None:
         super().__init__(work.name, link, lease, throttle.stop)
         self.work, self.throttle, self.limits, self.watch = work, throttle, limits, watch
-        self.rows, self.chunks = 0, 0
+        self.rows, self.chunks, self.later = 0, 0, 0
         self.began = time.monotonic()
 
     def carry_out(self) -> Outcome:
@@ -59,13 +59,14 @@ class Run(Endurance):
             check_limits(plan, self.limits)
             resumed = self.survive(lambda: self._begin(plan))
             if not self.run:
-                return Outcome(None, self.work.name, 0, 0, self._seconds(), 0.0, resumed=False, plan=plan)
+                return Outcome(None, self.work.name, 0, 0, self._seconds(), 0.0, resumed=False, later=0, plan=plan)
             for part in plan.parts:
                 self._do(part)
             state = records.DONE
             return Outcome(
-                self.run, self.work.name, self.rows, self.chunks, self._seconds(), self.throttle.waited, resumed, plan
-            )
+                self.run, self.work.name, self.rows, self.chunks, self._seconds(), self.throttle.waited, resumed,
+                self.later, plan,
+            )  # fmt: skip
         finally:
             self._end(state)
 
@@ -108,6 +109,7 @@ class Run(Endurance):
             "dbaudit": __version__,
             "server": str(self.target.identity),
             "parameters": dict(self.work.parameters),
+            "settled": dict(self.work.settled),
             "versions": records.versions(self.link.connection, plan.schema),
             "parts": [each.as_dict() | {"sample": []} for each in plan.parts],
         }
@@ -116,7 +118,7 @@ class Run(Endurance):
         part = planned.part
         chunker = Chunker(part, planned.closure, self.target.journal, planned.tables, bounds_of(self.target))
         pace = Pace(self.limits.chunk_seconds, most=MOST_ROWS)
-        walker = Walker(chunker, self.ask, pace, self.limits.chunk_seconds)
+        walker = Walker(chunker, self.ask, pace, self.limits.chunk_seconds, end=planned.end, total=planned.total)
         done, apart = 0, self.limits.looks_apart if part.change.absence else 0.0
         allowed = planned.rows + int(planned.rows * TOLERANCE)
         for found in walker.walk(apart, self._wait):
@@ -129,6 +131,7 @@ class Run(Endurance):
                     self._too_many(planned)
                 self._between()
             self._between()
+        self.later += 0 if part.derived else walker.later()
 
     def _too_many(self, planned: PartPlan) -> None:
         raise BusyError(

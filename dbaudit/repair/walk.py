@@ -64,10 +64,16 @@ class Key:
             return [self._first(table, bound, -1)]
         return [self._first(table, bound, -1), or_(*self._steps(table, bound, -1), among(self.of(table), [bound]))]
 
-    def stretch(self, table: TableClause, last: Values | None, rows: int) -> Select[Any]:
-        """The last key of the next `rows` rows behind `last`; no row at the end of the table."""
+    def end(self, table: TableClause) -> Select[Any]:
+        """The last key of the table; no row where it is empty."""
         columns = self.of(table)
-        inner = select(*columns).where(*self.after(table, last)).order_by(*columns).limit(rows)
+        return select(*columns).with_hint(table, self.hint, "mysql").order_by(*(c.desc() for c in columns)).limit(1)
+
+    def stretch(self, table: TableClause, last: Values | None, end: Values, rows: int) -> Select[Any]:
+        """The last key of the next `rows` rows behind `last`, at most up to `end`; no row where there are none."""
+        columns = self.of(table)
+        bounds = (*self.after(table, last), *self.up_to(table, end))
+        inner = select(*columns).where(*bounds).order_by(*columns).limit(rows)
         found = inner.with_hint(table, self.hint, "mysql").subquery("stretch")
         names = [found.c[each] for each in self.columns]
         return select(*names).order_by(*(each.desc() for each in names)).limit(1)

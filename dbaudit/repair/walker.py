@@ -1,5 +1,8 @@
 """Which rows come next: stretches of a table in key order, the bad ones among them, and the second look at absences.
 
+A walk ends at the key that was the table's last when the plan was made, or it would follow a writer that is faster for
+as long as he writes. Where new rows come before that key (random uuids), each stretch still takes a hundred rows and
+more, so that the walk ends; should they come faster than that, it stops after twice the rows of the plan.
 Reads only. Every statement's plan is looked at before it runs: one that does not use the key would read, and lock,
 the whole table for each chunk.
 """
@@ -11,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from dbaudit.errors import DbauditError
+from dbaudit.errors import BusyError, DbauditError
 from dbaudit.repair.chunk import Chunker
 from dbaudit.repair.pace import Pace
 from dbaudit.repair.walk import Values
@@ -34,10 +37,16 @@ Ask = Callable[[tuple[str, dict[str, Any]]], list[tuple[Any, ...]]]
 
 
 class Walker:
-    """Walks one part. `ask` runs a statement and survives a lost connection; `rows` sizes what a chunk may change."""
+    """Walks one part. `ask` runs a statement and survives a lost connection; `pace` sizes what a chunk may change.
 
-    def __init__(self, chunker: Chunker, ask: Ask, pace: Pace, target: float) -> None:
-        self.chunker, self.ask, self.pace = chunker, ask, pace
+    `end` is the last key that is met, None where there were no rows; `total` the rows of the table at that time.
+    """
+
+    def __init__(
+        self, chunker: Chunker, ask: Ask, pace: Pace, target: float, *, end: Values | None, total: int
+    ) -> None:
+        self.chunker, self.ask, self.pace, self.end = chunker, ask, pace, end
+        self._most = 2 * total + STRETCH_MOST
         self.reading = Pace(target, STRETCH_LEAST, STRETCH_MOST, STRETCH_FIRST)
         self.last: Values | None = None
 
@@ -60,15 +69,27 @@ class Walker:
             wait(looks_apart)
         yield from kept
 
+    def later(self) -> int:
+        """How many bad rows there are behind the end: they came since, and are the next run's."""
+        return 0 if self.end is None else int(self._asked(self.chunker.behind(self.end))[0][0])
+
     def _stretches(self) -> Iterator[Found]:
-        while True:
-            began, limit = time.monotonic(), self.pace.rows
-            bound = self._asked(self.chunker.stretch(self.last, self.reading.rows))
+        read = 0
+        while self.end is not None:
+            began, limit, rows = time.monotonic(), self.pace.rows, self.reading.rows
+            bound = self._asked(self.chunker.stretch(self.last, self.end, rows))
             if not bound:
                 return
             keys = tuple(map(tuple, self._asked(self.chunker.candidates(self.last, bound[0], limit))))
-            self.reading.took(self.reading.rows, time.monotonic() - began)
-            self.last = keys[-1] if len(keys) >= limit else bound[0]
+            self.reading.took(rows, time.monotonic() - began)
+            cut = len(keys) >= limit
+            self.last = keys[-1] if cut else bound[0]
+            read += limit if cut else rows
+            if read > self._most:
+                raise BusyError(
+                    f"`{self.chunker.part.table}` grows faster than {self.chunker.part.name} walks it",
+                    "run it again when less is written: it goes on where it stopped",
+                )
             yield Found(tuple(dict.fromkeys(keys)), self.last)  # a join may give a row twice
 
     def _asked(self, statement: tuple[str, dict[str, Any]]) -> list[tuple[Any, ...]]:

@@ -44,6 +44,7 @@ class Part:
 class Work:
     """Parts under one name. `parameters` tell two works of one name apart; they are kept in the journal.
 
+    `settled` is kept there too and tells no works apart: what a run fixed at its beginning, such as its cutoff.
     `warnings` are sentences that the plan shows: what the work cannot know, and what it leaves to do.
     """
 
@@ -51,6 +52,7 @@ class Work:
     parts: tuple[Part, ...]
     parameters: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    settled: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def fingerprint(self) -> str:

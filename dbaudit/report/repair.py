@@ -47,6 +47,8 @@ def _plan(extra: Mapping[str, Any]) -> Iterator[RenderableType]:
         f"\nrun {done['run']}{again}: {_rows(done['rows'])} changed in {done['chunks']:,} chunk(s), "
         f"{done['seconds']:.1f} s{held}"
     )
+    if done["later"]:
+        yield line(f"{_rows(done['later'])} came while it ran; the next run takes them")
     yield line(f"to take it back: dbaudit undo URL {done['run']}")
 
 

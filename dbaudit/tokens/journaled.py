@@ -5,17 +5,50 @@ It costs a second copy of all that goes, in the same server; a plain flush (`flu
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Select, literal_column, select
 
 from dbaudit.change import Delete
 from dbaudit.check import Tables
+from dbaudit.repair import records
+from dbaudit.repair.journal import is_there
 from dbaudit.repair.work import Part, Work
 from dbaudit.tokens.entry import WORK
-from dbaudit.tokens.family import Child, Family
+from dbaudit.tokens.family import Child, Family, families
 from dbaudit.tokens.opened import Opened
+from dbaudit.tokens.retention import Cutoff
+
+
+def resumed(opened: Opened) -> Opened:
+    """The same with the cutoff of the run that did not come to its end, where there is one that this one goes on with.
+
+    A run up to now has another cutoff each time: without this it would be a new run, and the old one stay open.
+    """
+    target = opened.target
+    with target.session() as connection, connection.cursor() as cursor:
+        if not is_there(connection, target):
+            return opened
+        old = records.resumable(cursor, target, Work(WORK, (), _parameters(opened)).fingerprint)
+    if old is None:
+        return opened
+    at = datetime.fromisoformat(old.details["settled"]["cutoff"].removesuffix("Z"))
+    cutoff = Cutoff(at, f"that of run {old.run}, which goes on", given=opened.cutoff.given)
+    only = tuple(each.table.lower() for each in opened.families)
+    return replace(opened, cutoff=cutoff, families=families(opened.schema, cutoff, opened.retention, only)[0])
+
+
+def _parameters(opened: Opened) -> Mapping[str, Any]:
+    """What two flushes have in common of which one may go on with the other."""
+    kept = opened.retention
+    return {
+        "before": opened.cutoff.at.isoformat() + "Z" if opened.cutoff.given else None,
+        "tables": [each.table for each in opened.families],
+        "seconds": [kept.window, kept.expiration, kept.buffer, kept.default_ttl],
+    }
 
 
 def work_of(opened: Opened) -> Work:
@@ -25,7 +58,7 @@ def work_of(opened: Opened) -> Work:
         parts += [_child(family, child) for child in family.children if not child.cascades]
         parts.append(Part(family.table, family.table, _dead(family), Delete(absence=False), label=family.key[:1]))
     warnings = tuple(each.note for each in opened.families if each.note)
-    return Work(WORK, tuple(parts), {"cutoff": opened.cutoff.at.isoformat() + "Z"}, warnings)
+    return Work(WORK, tuple(parts), _parameters(opened), warnings, {"cutoff": opened.cutoff.at.isoformat() + "Z"})
 
 
 def _dead(family: Family) -> Callable[[Tables], Select[Any]]:

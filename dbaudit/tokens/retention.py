@@ -85,10 +85,14 @@ def _number(text: str, where: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Cutoff:
-    """The instant of a run, UTC without zone; what expired before it is dead. `why` says how it was found."""
+    """The instant of a run, UTC without zone; what expired before it is dead. `why` says how it was found.
+
+    `given` where the user named it: such a run is another one than a run up to now.
+    """
 
     at: datetime
     why: str
+    given: bool = False
 
     def literal(self, back: int = 0) -> str:
         """As a DATETIME in SQL, `back` seconds earlier."""
@@ -119,4 +123,4 @@ def find_cutoff(now: str, before: str | None, retention: Retention) -> Cutoff:
             f"--before {before} is yet to come: the server's clock says {clock.isoformat(' ', 'seconds')} UTC",
             "what has not expired is never deleted; name a time that is past",
         )
-    return Cutoff(at, "given with --before")
+    return Cutoff(at, "given with --before", given=True)

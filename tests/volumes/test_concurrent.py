@@ -55,7 +55,7 @@ class Writer(threading.Thread):
                 for statement, values, state in self._statements(f"w{number:06}", number):
                     self._one(cursor, statement, values, state)
                 self.seconds.append(time.monotonic() - began)
-                time.sleep(0.05)
+                time.sleep(0.003)
 
     def _statements(self, key: str, number: int) -> Iterator[tuple[str, tuple[Any, ...], tuple[str, int]]]:
         yield (

@@ -1,0 +1,84 @@
+"""A walk has an end, whatever somebody writes meanwhile: behind its end, before it, and faster than it reads."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+
+import pytest
+
+from dbaudit.errors import BusyError
+from dbaudit.repair import run as runs
+from dbaudit.repair.apply import apply
+from dbaudit.repair.limits import Limits, Outcome
+from dbaudit.repair.retract import undo
+from dbaudit.repair.target import Target
+from dbaudit.repair.throttle import Throttle
+from tests.repair.test_keys import DROP, MARK, Execute
+
+ROWS, PATIENCE = 400, 300
+
+
+class Writing(Throttle):
+    """Writes whenever the run waits, always ahead of it, as a faster writer would."""
+
+    def __init__(self, write: Callable[[int], None]) -> None:
+        super().__init__()
+        self._write, self.times = write, 0
+
+    def wait(self, alive: Callable[[], None] = lambda: None) -> None:
+        self.times += 1
+        assert self.times < PATIENCE, "it follows the writer"
+        self._write(self.times)
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runs, "MOST_ROWS", 20)
+    for name, rows in (("FIRST", 20), ("LEAST", 20), ("MOST", 40)):
+        monkeypatch.setattr(f"dbaudit.repair.walker.STRETCH_{name}", rows)
+
+
+@pytest.fixture
+def keyed(execute: Execute) -> None:
+    """Keys m000000, m000010, ...; every second row is to be repaired."""
+    execute(
+        "CREATE TABLE keyed (a VARCHAR(36) CHARACTER SET utf8 NOT NULL PRIMARY KEY, mark INT, words VARCHAR(20)) "
+        "ENGINE=InnoDB DEFAULT CHARSET=utf8",
+        "INSERT INTO keyed VALUES " + ", ".join(f"('m{n * 10:06}', {n % 2}, 'w')" for n in range(ROWS)),
+    )
+
+
+def write(execute: Execute, keys: list[str], mark: int) -> None:
+    execute("INSERT INTO keyed VALUES " + ", ".join(f"('{key}', {mark}, 'new')" for key in keys))
+
+
+@pytest.mark.parametrize(("work", "mark"), [(MARK, 0), (MARK, 1), (DROP, 1)])
+@pytest.mark.usefixtures("keyed")
+def test_rows_behind_the_end_are_the_next_runs(work: object, mark: int, target: Target, execute: Execute) -> None:
+    number = itertools.count()
+    behind = Writing(lambda _: write(execute, [f"w{next(number):09}" for _ in range(50)], mark))
+    done: Outcome = apply(work, target, behind, Limits())  # type: ignore[arg-type]
+    assert done.rows == ROWS // 2
+    assert done.later == (next(number) if mark else 0)
+    assert undo(target, str(done.run), Throttle()).restored == ROWS // 2
+    again = apply(work, target, Throttle(), Limits())  # type: ignore[arg-type]
+    assert (again.rows, again.later) == (ROWS // 2 + done.later, 0)
+
+
+@pytest.mark.usefixtures("keyed")
+def test_rows_at_random_places_do_not_keep_it(target: Target, execute: Execute) -> None:
+    # Rows before and behind where it is, as uuids come: a stretch takes more than come ahead of it.
+    inside = Writing(lambda time: write(execute, [f"m{n * 400 + 1:06}{time:04}" for n in range(10)], 0))
+    assert apply(MARK, target, inside, Limits()).rows == ROWS // 2
+    assert inside.times < ROWS // 10
+
+
+@pytest.mark.usefixtures("keyed")
+def test_rows_that_come_ahead_faster_than_it_reads_stop_it(target: Target, execute: Execute) -> None:
+    number = itertools.count()
+    ahead = Writing(lambda _: write(execute, [f"m003985-{next(number):09}" for _ in range(60)], 0))
+    with pytest.raises(BusyError, match="grows faster than mark walks it"):
+        apply(MARK, target, ahead, Limits())
+    done = apply(MARK, target, Throttle(), Limits())
+    assert (done.resumed, done.rows) == (True, ROWS // 2)
