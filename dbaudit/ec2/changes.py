@@ -9,7 +9,7 @@ from dbaudit.ec2.base import Base, forget, record
 from dbaudit.ec2.form import EXTRA, TYPE, blob_of
 from dbaudit.ec2.link import Ends
 from dbaudit.ec2.ruling import HAVANA, Judge, Ruling
-from dbaudit.ec2.scan import Sight, Want
+from dbaudit.ec2.sight import Sight, Want
 from dbaudit.reconcile import Verb
 
 if TYPE_CHECKING:

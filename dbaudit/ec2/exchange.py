@@ -27,7 +27,7 @@ from dbaudit.ec2.form import Trouble
 from dbaudit.ec2.link import Link
 from dbaudit.ec2.locked import Locked, lock
 from dbaudit.ec2.ruling import HAVANA, Ruling
-from dbaudit.ec2.scan import Sight, Want
+from dbaudit.ec2.sight import Sight, Want
 from dbaudit.reconcile import Verb
 from dbaudit.repair import faults
 from dbaudit.repair.pace import Pace

@@ -1,7 +1,7 @@
 """`dbaudit ec2 sync --follow`: round after round, through lost connections and failovers, until it is asked to stop.
 
 With triggers a round looks at the marked keys, and a scan of everything runs beside it every minute. Without them each
-round scans.
+round scans. A scan reads only what changed since the last one of the session (see `memory`).
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ import pymysql
 from dbaudit.ec2.conflicts import Conflict
 from dbaudit.ec2.link import linked, open_ends
 from dbaudit.ec2.marks import delete_marks, read_marks
+from dbaudit.ec2.memory import Memory
 from dbaudit.ec2.round import Carrier, Round
-from dbaudit.ec2.scan import Scan, Sight, scan
+from dbaudit.ec2.scan import Scan, scan
+from dbaudit.ec2.sight import Sight
 from dbaudit.ec2.status import Status
 from dbaudit.ec2.sync import Work, facts, session
 from dbaudit.ec2.triggers import complete
@@ -117,6 +119,7 @@ class _Rounds:
         self.scanning: Future[tuple[Scan, Sight]] | None = None
         self.before: frozenset[str] = frozenset()
         self.scanned = 0.0
+        self.memory = Memory()
 
     def run(self) -> None:
         try:
@@ -162,7 +165,7 @@ class _Rounds:
         work = self.follower.work
         with linked(work.ends) as link:
             sight = work.sight(self.carrier.sight.judge.digests, work.census(link))
-            return scan(link, self.carrier.base, replace(sight, rest=lambda: time.sleep(REST))), sight
+            return scan(link, self.carrier.base, replace(sight, rest=lambda: time.sleep(REST)), self.memory), sight
 
     def _full(self) -> None:
         began, work = time.monotonic(), self.follower.work
@@ -172,7 +175,7 @@ class _Rounds:
         if not self.scanned or began - self.scanned >= self.course.full:
             self.carrier.see(work.sight(self.carrier.sight.judge.digests, work.census(self.carrier.link)))
             self.scanned = began
-        done = self.carrier.full(scan(self.carrier.link, self.carrier.base, self.carrier.sight))
+        done = self.carrier.full(scan(self.carrier.link, self.carrier.base, self.carrier.sight, self.memory))
         if not self.course.stop.wanted:
             delete_marks(self.carrier.link, marks)
         seconds = time.monotonic() - began

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from dbaudit.ec2.base import Base, Known, text_of
 from dbaudit.ec2.form import TYPE, Row, Trouble, grizzly_key, key_id
 from dbaudit.ec2.link import Link
-from dbaudit.ec2.scan import Sight, Want, parsed
+from dbaudit.ec2.sight import Sight, Want, parsed
 from dbaudit.proof.token import folded_text
 
 if TYPE_CHECKING:

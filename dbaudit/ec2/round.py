@@ -15,7 +15,8 @@ from dbaudit.ec2.exchange import Exchange, Outcome
 from dbaudit.ec2.link import Link
 from dbaudit.ec2.locked import lock
 from dbaudit.ec2.ruling import HAVANA
-from dbaudit.ec2.scan import NOTHING, Scan, Sight, Want
+from dbaudit.ec2.scan import Scan
+from dbaudit.ec2.sight import NOTHING, Sight, Want
 from dbaudit.ec2.survey import Survey, Tally
 from dbaudit.reconcile import VALVE_SHARE, Valve, Verb, valve
 

@@ -1,42 +1,33 @@
 """Look at all keys of both sides and the base: which are to be looked at under locks, and what is to be told.
 
 The rows are read without locks and at different instants, so a want is a suspicion, no decision. The keys are taken in
-parts by the first digits of their ids, so that memory is bounded by a part and by what differs.
+parts by the first digits of their ids, so that memory is bounded by a part and by what differs; with a `Memory` only
+those parts whose rows changed since the last scan.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
-from dbaudit.ec2.base import Base, Known
-from dbaudit.ec2.fernet import Vault
-from dbaudit.ec2.form import TYPE, Row, Trouble, grizzly_key, havana_row, key_id
+from dbaudit.ec2.base import Base
+from dbaudit.ec2.bucket import STRAYS, Bucket, Buckets, Stray, bucket_of, compare, stray
+from dbaudit.ec2.form import TYPE, Trouble, key_id
 from dbaudit.ec2.link import Link
+from dbaudit.ec2.memory import BASE_BUCKET, NEW_BUCKET, OLD_BUCKET, Memory, Prints, Table, groups, prints
 from dbaudit.ec2.packed import Source, Values, rows
-from dbaudit.ec2.ruling import KEPT, Judge, Ruling
+from dbaudit.ec2.sight import Sight, Want, parsed
 from dbaudit.ec2.survey import Survey
-from dbaudit.reconcile import Verb
-
-if TYPE_CHECKING:
-    from dbaudit.packs.keystone._ec2 import Key
 
 # Keys in memory at a time, about 1 kB each.
 PART = 50_000
 _DIGITS = 4
-# Keys between two rests of a scan beside other work: some milliseconds.
-STRIDE = 1_000
-NOTHING = Ruling(Verb.KEEP)
-
-
-@dataclass(frozen=True, slots=True)
-class Want:
-    """A key that is to be looked at under locks: its id, its access key where that is known, what seemed to be due."""
-
-    id: str
-    access: str
-    ruling: Ruling = NOTHING
+T = TypeVar("T")
+# A condition on the rows of a table, and its values: what to read of a table whose ids, or buckets, are these.
+Where = tuple[str, tuple[object, ...]]
 
 
 @dataclass
@@ -49,35 +40,76 @@ class Scan:
     base: int = 0
 
 
-@dataclass(frozen=True)
-class Sight:
-    """What it takes to see: how blobs are read, who judges, whether blobs must be encoded once.
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Which keys are read: by conditions on the rows of Grizzly, of Havana, and of the base."""
 
-    `rest` is called every now and then: a scan beside other work lets that go first.
-    """
-
-    vault: Vault
-    judge: Judge
-    blobs: tuple[str, ...] = ("blob",)
-    single: bool = True
-    rest: Callable[[], None] = lambda: None
+    old: Where
+    new: Where
+    base: Where
 
 
-def scan(link: Link, base: Base | None, sight: Sight) -> Scan:
+def scan(link: Link, base: Base | None, sight: Sight, memory: Memory | None = None) -> Scan:
     """All keys, part by part. Without a base nothing is ever to be deleted."""
-    found = Scan()
-    strays: list[Row] = []
+    with ThreadPoolExecutor(1, thread_name_prefix="ec2-read") as pool:
+        if memory is None:
+            found = _buckets(pool, link, base, sight, _everything(link))
+        else:
+            found = _remembered(pool, link, base, sight, memory)
+    whole = Bucket()
+    for name in sorted(found):
+        whole.add(found[name])
+    _note_strays(link, whole.survey, whole.strays)
+    link.rollback()
+    whole.wants.sort(key=lambda want: want.id)
+    return Scan(whole.wants, whole.troubled, whole.survey, whole.base)
+
+
+def _remembered(pool: ThreadPoolExecutor, link: Link, base: Base | None, sight: Sight, memory: Memory) -> Buckets:
+    """All buckets: what changed since the last scan is read, the rest is as it was."""
+    memory.begin(sight.judge.census)
+    left, right = _prints(pool, link, sight, memory.salt)
+    due = memory.due(left, right)
+    parts = _everything(link) if memory.empty else map(_among, groups(due, left, right, PART))
+    memory.take(due, _buckets(pool, link, base, sight, parts), left, right)
+    return memory.buckets
+
+
+def _prints(pool: ThreadPoolExecutor, link: Link, sight: Sight, salt: str) -> tuple[Prints, Prints]:
+    old = Table(link.ends.old, OLD_BUCKET, ("access", "secret", "user_id", "tenant_id"))
+    new = Table(link.ends.new, NEW_BUCKET, ("id", "user_id", "project_id", *sight.blobs), f"type = '{TYPE}'")
+    with link.g.cursor() as g, link.h.cursor() as h:
+        left = _beside(pool, link, lambda: prints(g, old, salt))
+        return left(), prints(h, new, salt)
+
+
+def _beside(pool: ThreadPoolExecutor, link: Link, work: Callable[[], T]) -> Callable[[], T]:
+    """Do something on Grizzly's connection, beside what Havana's does where that is another one."""
+    if link.g is link.h:
+        return work
+    future: Future[T] = pool.submit(work)
+    return future.result
+
+
+def _buckets(
+    pool: ThreadPoolExecutor, link: Link, base: Base | None, sight: Sight, parts: Iterable[Part]
+) -> Buckets:  # fmt: skip
+    found: Buckets = defaultdict(Bucket)
+    with link.g.cursor() as g, link.h.cursor() as h:
+        for part in parts:
+            left = _beside(pool, link, lambda part=part: list(_left(g, link, sight, part)))  # type: ignore[misc]
+            right = dict(_right(h, link, sight, part, found))
+            known = dict(_known(h, base, sight, part)) if base else {}
+            compare(found, left(), right, known, sight)
+    return found
+
+
+def _everything(link: Link) -> Iterator[Part]:
     with link.g.cursor() as g, link.h.cursor() as h:
         count = max(_count(g, link.ends.old), _count(h, link.ends.new), 1)
-        for low, high in parts(-(-count // PART)):
-            known = dict(_known(h, base, sight, low, high)) if base else {}
-            found.base += len(known)
-            right = dict(_right(h, link, sight, low, high, strays))
-            _compare(found, _left(g, link, sight, low, high), right, known, sight)
-    _note_strays(link, found.survey, strays)
-    link.rollback()
-    found.wants.sort(key=lambda want: want.id)
-    return found
+    for low, high in parts(-(-count // PART)):
+        access = "SHA2(CONVERT(access USING utf8mb4), 256)"
+        yield Part(_between(access, low, high), _between("id", low, high), _between("id", low, high))
 
 
 def parts(count: int) -> Iterator[tuple[str, str]]:
@@ -91,123 +123,65 @@ def _count(cursor: Any, table: str) -> int:
     return int(cursor.fetchone()[0])
 
 
-def _between(what: str, low: str, high: str) -> tuple[str, tuple[object, ...]]:
+def _between(what: str, low: str, high: str) -> Where:
     wanted = [(f"{what} >= %s", low), (f"{what} < %s", high)]
     given = [(text, value) for text, value in wanted if value]
     return " AND ".join(("1 = 1", *(text for text, _ in given))), tuple(value for _, value in given)
 
 
-def _left(cursor: Any, link: Link, sight: Sight, low: str, high: str) -> Iterator[Values]:
-    where, values = _between("SHA2(CONVERT(access USING utf8mb4), 256)", low, high)
+def _among(names: list[str]) -> Part:
+    values = (tuple(names),)
+    old, new, base = ((f"{bucket} IN %s", values) for bucket in (OLD_BUCKET, NEW_BUCKET, BASE_BUCKET))
+    return Part(old, new, base)
+
+
+def _left(cursor: Any, link: Link, sight: Sight, part: Part) -> Iterator[Values]:
+    where, values = part.old
     columns = ("access", "secret", "user_id", "tenant_id")
     yield from rows(cursor, Source(link.ends.old, columns, "access", where, values), rest=sight.rest)
 
 
-def _right(
-    cursor: Any, link: Link, sight: Sight, low: str, high: str, strays: list[Row]
-) -> Iterator[tuple[str, Values]]:  # fmt: skip
-    where, values = _between("id", low, high)
-    source = Source(
-        link.ends.new, ("id", "user_id", "project_id", *sight.blobs), "id", f"type = '{TYPE}' AND {where}", values
-    )
+def _right(cursor: Any, link: Link, sight: Sight, part: Part, found: Buckets) -> Iterator[tuple[str, Values]]:
+    where, values = part.new
+    columns = ("id", "user_id", "project_id", *sight.blobs)
+    source = Source(link.ends.new, columns, "id", f"type = '{TYPE}' AND {where}", values)
     for row in rows(cursor, source, rest=sight.rest):
         id = row[0] or ""
-        if len(id) == 64:
-            yield id.lower(), row
+        if bucket_of(id) == STRAYS:
+            found[STRAYS].strays.append(stray(parsed(row, sight)))
         else:
-            strays.append(parsed(row, sight))
+            yield id.lower(), row
 
 
-def parsed(row: Values, sight: Sight) -> Row:
-    """A row of `credential` with the columns of a scan, decoded."""
-    blobs = dict(zip(sight.blobs, row[3:], strict=True))
-    return havana_row(row[0] or "", row[1], row[2], blobs.get("blob"), blobs.get("encrypted_blob"), sight.vault)
-
-
-def _known(cursor: Any, base: Base, sight: Sight, low: str, high: str) -> Iterator[tuple[str, Values]]:
-    where, values = _between("id", low, high)
-    where = f"pair = {base.pair} AND {where}"
-    source = Source(base.ends.table("ec2_base"), ("id", "digest", "seen"), "id", where, values)
+def _known(cursor: Any, base: Base, sight: Sight, part: Part) -> Iterator[tuple[str, Values]]:
+    where, values = part.base
+    source = Source(
+        base.ends.table("ec2_base"), ("id", "digest", "seen"), "id", f"pair = {base.pair} AND {where}", values
+    )
     for row in rows(cursor, source, rest=sight.rest):
         yield row[0] or "", row
 
 
-def _compare(
-    found: Scan, left: Iterator[Values], right: dict[str, Values], known: dict[str, Values], sight: Sight
-) -> None:
-    survey, judge = found.survey, sight.judge
-    survey.havana += len(right)
-    digest, bits, prune = judge.digests.fast, judge.census.bits, judge.rules.prune
-    for values in left:
-        survey.grizzly += 1
-        if not survey.grizzly % STRIDE:
-            sight.rest()
-        access, secret, user, project = values
-        id = key_id(access or "")
-        row, base = right.pop(id, None), known.pop(id, None)
-        # most keys end here, so that this is written for speed: no key is made of them
-        if row is not None and base is not None and not prune and _plainly(values, row):
-            seen, wanted = bits(user, project)
-            if base[1] == digest(access or "", secret, user, project) and not seen & ~int(base[2] or 0):
-                survey.same += 1
-                if seen != wanted:
-                    _tell_orphan(survey, judge, grizzly_key(access or "", secret, user, project))
-                continue
-        _look(found, id, grizzly_key(access or "", secret, user, project), row, base, sight)
-    for id, row in right.items():
-        _look(found, id, None, row, known.pop(id, None), sight)
-    for id, base in known.items():
-        _look(found, id, None, None, base, sight)
-
-
-def _plainly(values: Values, row: Values) -> bool:
-    """Whether Havana's row says the same in one of the two usual spellings, which saves decoding it."""
-    access, secret, user, project = values
-    if row[1] != user or row[2] != project or not access or not secret or not (access.isalnum() and secret.isalnum()):
-        return False
-    head = f'{{"access": "{access}", "secret": "{secret}"'
-    return row[3] == head + ', "trust_id": null}' or row[3] == head + "}"
-
-
-def _look(found: Scan, id: str, left: Key | None, values: Values | None, base: Values | None, sight: Sight) -> None:
-    survey, judge = found.survey, sight.judge
-    row = None if values is None else parsed(values, sight)
-    if row is not None:
-        if row.trouble is not None:
-            survey.note(row.trouble, row.named)
-        elif row.encodings > 1 and sight.single:
-            survey.note(Trouble.TWICE, row.named)
-    key = left or (row.key if row else None)
-    ruling = judge.rule(left, row, None if base is None else Known(str(base[1]), int(base[2] or 0)))
-    if key is not None:
-        _tell_orphan(survey, judge, key)
-    if ruling.trouble is not None and (row is None or row.trouble is None or left is not None):
-        survey.note(ruling.trouble, key.access if key else id)
-    if ruling.trouble is not None and ruling.clash is not None:
-        found.troubled.append(Want(id, key.access if key else "", ruling))
-    if ruling.verb is Verb.KEEP and ruling.trouble is None:
-        survey.same += 1
-    elif ruling.verb is not Verb.KEEP:
-        found.wants.append(Want(id, key.access if key else "", ruling))
-
-
-def _tell_orphan(survey: Survey, judge: Judge, key: Key) -> None:
-    if missing := judge.census.orphan(key):
-        survey.note(Trouble.ORPHAN, key.access, f"{key.access}: {missing}")
-        if judge.rules.prune and (unsure := judge.census.unsure(key)):
-            survey.note(KEPT, key.access, f"{key.access}: {missing}; {unsure}")
-
-
-def _note_strays(link: Link, survey: Survey, strays: list[Row]) -> None:
-    """Rows under random ids: no EC2 API sees them, nor does a sync."""
+def _note_strays(link: Link, survey: Survey, strays: list[Stray]) -> None:
+    """Rows whose ids are no hashes: no EC2 API sees them, nor does a sync."""
     survey.havana += len(strays)
     several: dict[str, int] = {}
     for row in strays:
-        survey.note(row.trouble or Trouble.RANDOM_ID, row.named)
-        if row.key is not None:
-            several[row.key.access] = several.get(row.key.access, 0) + 1
+        survey.note(row.trouble, row.named)
+        if row.access is not None:
+            several[row.access] = several.get(row.access, 0) + 1
+    twins = _there(link, [key_id(access) for access in several])
     for access, count in sorted(several.items()):
-        with link.h.cursor() as cursor:
-            twin = cursor.execute(f"SELECT 1 FROM {link.ends.new} WHERE id = %s", (key_id(access),))
-        if count + int(twin) > 1:
-            survey.note(Trouble.SEVERAL, access, f"{access} has {count + int(twin)} rows")
+        count += key_id(access) in twins
+        if count > 1:
+            survey.note(Trouble.SEVERAL, access, f"{access} has {count} rows")
+
+
+def _there(link: Link, ids: list[str]) -> set[str]:
+    """Which of these ids `credential` has."""
+    found: set[str] = set()
+    with link.h.cursor() as cursor:
+        for start in range(0, len(ids), 1_000):
+            cursor.execute(f"SELECT id FROM {link.ends.new} WHERE id IN %s", (tuple(ids[start : start + 1_000]),))
+            found |= {str(id).lower() for (id,) in cursor.fetchall()}
+    return found

@@ -36,6 +36,12 @@ class Tally:
         if detail and len(self.details) < DETAILS:
             self.details.append(detail)
 
+    def merge(self, other: Tally) -> None:
+        """Take another's count in, and of its keys and details as many as are kept."""
+        self.count += other.count
+        self.keys += other.keys[: KEYS_SHOWN - len(self.keys)]
+        self.details += other.details[: DETAILS - len(self.details)]
+
 
 @dataclass(frozen=True, slots=True)
 class Owners:
@@ -66,6 +72,14 @@ class Survey:
     def note(self, kind: str, key: str, detail: str = "") -> None:
         """Count one key of a kind."""
         self.tallies.setdefault(str(kind), Tally()).add(key, detail)
+
+    def add(self, other: Survey) -> None:
+        """Take in what another saw of other keys."""
+        self.grizzly += other.grizzly
+        self.havana += other.havana
+        self.same += other.same
+        for kind, tally in other.tallies.items():
+            self.tallies.setdefault(kind, Tally()).merge(tally)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,9 @@ from dbaudit.ec2.marks import delete_marks, read_marks
 from dbaudit.ec2.owners import Census, census
 from dbaudit.ec2.round import Carrier, Limits, Round
 from dbaudit.ec2.ruling import HAVANA, Judge, Rules
-from dbaudit.ec2.scan import Scan, Sight, scan
+from dbaudit.ec2.scan import Scan, scan
 from dbaudit.ec2.sides import NEW, Pair, blob_columns, described, pair
+from dbaudit.ec2.sight import Sight
 from dbaudit.ec2.survey import Tally
 from dbaudit.errors import DbauditError
 from dbaudit.finding import Finding, Skipped, Verdict

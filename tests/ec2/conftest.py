@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import json
-from collections.abc import Callable, Iterator
+import signal
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from dbaudit.cli.app import run
 from dbaudit.server.server import Server
-from tests.cli.conftest import Dbaudit, Ran, dbaudit, environment
+from tests.cli.conftest import Dbaudit, Ran, environment
 
-__all__ = ["dbaudit", "environment"]
+__all__ = ["environment"]
 
 COMMON = (
     "CREATE TABLE user (id VARCHAR(64) NOT NULL PRIMARY KEY, name VARCHAR(255)) ENGINE=InnoDB CHARSET=utf8",
@@ -52,6 +55,7 @@ class Site:
 
     server: Server
     name: str
+    _open: Any = None
 
     @property
     def url(self) -> str:
@@ -59,10 +63,22 @@ class Site:
         return self.server.url(account, self.name).render_as_string(hide_password=False)
 
     def run(self, *statements: str, args: Row | None = None) -> tuple[Row, ...]:
-        with contextlib.closing(self.server.admin(self.name)) as connection, connection.cursor() as cursor:
+        if not self._alive():  # a test may kill it
+            self._open = self.server.admin(self.name)
+        with self._open.cursor() as cursor:
             for statement in statements:
                 cursor.execute(statement, args)
             return tuple(cursor.fetchall())
+
+    def _alive(self) -> bool:
+        with contextlib.suppress(Exception):
+            self._open.ping(reconnect=False)
+            return True
+        return False
+
+    def close(self) -> None:
+        with contextlib.suppress(Exception):
+            self._open.close()
 
     def old(self, access: str, secret: str | None = PLANTED, user: str | None = "u", project: str | None = "p") -> None:
         self.run("REPLACE INTO ec2_credential VALUES (%s, %s, %s, %s)", args=(access, secret, user, project))
@@ -92,7 +108,26 @@ class Site:
         return found
 
 
-Make = Callable[..., tuple[Site, Site]]
+@pytest.fixture
+def dbaudit(environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Dbaudit]:
+    """Call `dbaudit` with these words, in this process: starting one takes longer than most of what it does here.
+
+    The tests of `--follow` and of the ground truth start processes.
+    """
+    monkeypatch.chdir(tmp_path)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+    def call(*words: object) -> Ran:
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            code = run([*map(str, words)])
+        return Ran(code, out.getvalue(), err.getvalue())
+
+    handlers = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGHUP)}
+    yield call
+    for each, handler in handlers.items():
+        signal.signal(each, handler)
 
 
 @pytest.fixture
@@ -108,6 +143,8 @@ def sites(server: Server, schema_name: str) -> Iterator[tuple[Site, Site]]:
         made.append(site)
     server.drop_database("dbaudit")
     yield made[0], made[1]
+    for site in made:
+        site.close()
     for name in (*names, "dbaudit"):
         server.drop_database(name)
 

@@ -13,7 +13,10 @@ from dbaudit.dump.index import read_counts
 from dbaudit.dump.restore import restore
 from dbaudit.dump.source import open_dump
 from dbaudit.server.server import Server
+from tests.cli.conftest import dbaudit
 from tests.ec2.conftest import Row, Run, Site, no_secret
+
+__all__ = ["dbaudit"]  # processes, as an operator starts them
 
 Sites = tuple[Site, Site]
 

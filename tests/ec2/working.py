@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from dbaudit.comparison.operand import Reading, read_operand
+from dbaudit.ec2.memory import Memory
 from dbaudit.ec2.round import Carrier, Round
 from dbaudit.ec2.ruling import Rules
 from dbaudit.ec2.scan import scan
@@ -48,22 +49,23 @@ def once(work: Work) -> Round:
         return carried(carrier)
 
 
-def carried(carrier: Carrier) -> Round:
-    return carrier.full(scan(carrier.link, carrier.base, carrier.sight))
+def carried(carrier: Carrier, memory: Memory | None = None) -> Round:
+    return carrier.full(scan(carrier.link, carrier.base, carrier.sight, memory))
 
 
 class Runner:
-    """Syncs over one session, until one of them is killed."""
+    """Syncs over one session, as a follower does, until one of them is killed."""
 
     def __init__(self, work: Work, dying: Dying) -> None:
         self.work, self.dying = work, dying
         self.stack = contextlib.ExitStack()
         self.carrier: Carrier | None = None
+        self.memory = Memory()
 
     def once(self) -> Round:
         if self.carrier is None:
-            self.carrier = self.stack.enter_context(session(self.work))
-        return carried(self.carrier)
+            self.carrier, self.memory = self.stack.enter_context(session(self.work)), Memory()
+        return carried(self.carrier, self.memory)
 
     def killed(self, points: int) -> bool:
         """A sync that is killed at that point; False where it ended before."""
