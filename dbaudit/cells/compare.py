@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dbaudit.cells import instant
+from dbaudit.cells.blind import blind
 from dbaudit.cells.fault import Fault
 from dbaudit.cells.findings import findings
-from dbaudit.cells.kinds import KINDS
+from dbaudit.cells.kinds import KINDS, NEEDED
 from dbaudit.cells.looking import Looking, confirmed, database_of, demand
 from dbaudit.cells.mirrored import Compared, columns_of, mirror, parts
 from dbaudit.cells.pair import Use, judge_pair, uses, with_volumes
@@ -20,7 +21,7 @@ from dbaudit.cells.placing import Kept, alone, misplaced, name_of
 from dbaudit.cells.source import labels, opened
 from dbaudit.cells.store import Lookup, keep, things
 from dbaudit.comparison.side import Side
-from dbaudit.finding import Skipped, verdict
+from dbaudit.finding import Skipped
 from dbaudit.result import Result
 
 
@@ -47,15 +48,19 @@ def compare(sides: Sequence[Side], looking: Looking) -> Result:
     demand(sides)
     compared = columns_of([_tables(side) for side in sides])
     first = _look(sides, compared, looking, None, None)
+    hidden = blind(sides, labels(sides), NEEDED)
     faults = confirmed(
-        first.faults, sides, looking, lambda uuids: _look(sides, compared, looking, uuids, first.names).faults
+        hidden.seen(first.faults),
+        sides,
+        looking,
+        lambda uuids: _look(sides, compared, looking, uuids, first.names).faults,
     )
     instants = [one.instant for one in first.kept]
     names = [one.label for one in first.kept]
     found = findings(faults, instant.horizon(instants), KINDS)
     return Result(
-        "cells compare", verdict(found), databases=tuple(map(database_of, sides)), findings=found,
-        skipped=tuple(_unseen(first)), notes=instant.notes(names, instants),
+        "cells compare", hidden.verdict(found), databases=tuple(map(database_of, sides)), findings=found,
+        skipped=(*hidden.skipped, *_unseen(first)), notes=instant.notes(names, instants),
         extra={"as_of": {one.label: instant.shown(one.instant) for one in first.kept}},
     )  # fmt: skip
 

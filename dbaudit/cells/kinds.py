@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from dbaudit.cells.fault import Kind
 from dbaudit.finding import Effect, Severity
@@ -67,4 +67,12 @@ KINDS: Mapping[str, Kind] = {
         _WARNING, "instance_system_metadata", "system metadata of {count} live instances (that of flavors apart) is "
         "not the same in {database} and {reference}; the cell is right",
     ),
+}  # fmt: skip
+# Which kinds need which table.
+NEEDED: Mapping[str, Sequence[str]] = {
+    "block_device_mapping": (
+        "cells.device-only-at-top", "cells.device-only-in-cell", "cells.device-differs", "cells.volume-twice",
+    ),
+    "instance_metadata": ("cells.metadata-differs",),
+    "instance_system_metadata": ("cells.system-metadata-differs",),
 }  # fmt: skip

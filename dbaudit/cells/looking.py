@@ -10,7 +10,9 @@ from pathlib import Path
 from dbaudit.cells.fault import Fault
 from dbaudit.cells.instant import SECOND_LOOK
 from dbaudit.cells.source import is_live, labels
+from dbaudit.comparison.dumped import DumpData
 from dbaudit.comparison.side import Side
+from dbaudit.dump.entries import require_complete
 from dbaudit.errors import UsageError
 from dbaudit.progress import Watch, silent
 from dbaudit.result import DatabaseResult
@@ -39,14 +41,22 @@ def confirmed(
 
 
 def demand(sides: Sequence[Side]) -> None:
-    """Raise UsageError unless these are a top database and its cells."""
+    """Raise UsageError unless these are a top database and its cells, DbauditError for a dump that was cut."""
     if len(sides) < 2:
         raise UsageError("one database alone has nothing to agree with", "name the top database, then its cells")
+    demand_whole(sides)
     for side in sides:
         if "instances" not in side.schema.tables:
             raise UsageError(f"{side.label} is no nova database: it has no table instances", "name nova's databases")
     if len(set(labels(sides))) < len(sides):
         raise UsageError("a database is named twice", "name the top database, then each cell once")
+
+
+def demand_whole(sides: Sequence[Side]) -> None:
+    """Raise DbauditError for a dump that was cut: rows that it lost would be told as drift."""
+    for side in sides:
+        if isinstance(side.data, DumpData):
+            require_complete(side.data.index)
 
 
 def database_of(side: Side) -> DatabaseResult:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from dbaudit.cells.fault import Kind
 from dbaudit.finding import Effect, Severity
@@ -73,3 +73,9 @@ KINDS: Mapping[str, Kind] = {
         "their host", "nova-manage db online_data_migrations, or set compute_id by host and node",
     ),
 }  # fmt: skip
+_HOSTS = ("cells.host-not-mapped", "cells.host-wrong-cell", "cells.host-gone")
+# Which kinds need which table of the API database, and which one of a cell.
+NEEDED_ABOVE: Mapping[str, Sequence[str]] = {
+    "host_mappings": _HOSTS, "request_specs": ("cells.no-request-spec", "cells.spec-not-mapped"),
+}  # fmt: skip
+NEEDED_BELOW: Mapping[str, Sequence[str]] = {"compute_nodes": (*_HOSTS, "cells.no-compute-node")}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -18,12 +18,18 @@ from dbaudit.comparison.dumped import DumpData
 from dbaudit.comparison.live import LiveData
 from dbaudit.comparison.side import Side
 from dbaudit.errors import DbauditError
+from dbaudit.proof.running import ALIVE, HEARTBEATS
 from dbaudit.schema.text import name as quoted
 
 if TYPE_CHECKING:
     from dbaudit.server.server import Connection
 
 Row = tuple[str | None, ...]
+# What characters of a dump are, by its SET NAMES, where they are no UTF-8: MySQL's latin1 is Windows' code page.
+_CODECS = {"latin1": "cp1252", "latin2": "iso8859_2", "cp1250": "cp1250", "cp1251": "cp1251", "koi8r": "koi8_r",
+           "gbk": "gbk", "big5": "big5", "sjis": "shift_jis", "euckr": "euc_kr"}  # fmt: skip
+# Bytes a second that any dump is written at: one that took longer is not known.
+_SLOWEST = 2_000_000
 KEYS_AT_ONCE = 500  # values in one IN (...): far below the least max_allowed_packet (1 MB) even for 255 characters
 
 
@@ -69,7 +75,7 @@ def opened(side: Side) -> Iterator[Source]:
         with side.data.connected() as connection, _snapshot(connection) as at:
             yield _Live(connection, tables, Instant(at))
     elif isinstance(side.data, DumpData):
-        yield _Dumped(side.data, tables, _dumped_at(side.data))
+        yield _Dumped(side.data, tables, _dumped_at(side.data), _CODECS.get((side.data.index.charset or "").lower()))
     else:
         raise DbauditError(f"{side.label} holds no rows", "name a dump or a live database")
 
@@ -93,11 +99,12 @@ class _Dumped:
     data: DumpData
     tables: Mapping[str, frozenset[str]]
     instant: Instant
+    codec: str | None = None
 
     def rows(self, table: str, columns: Sequence[str], only: Only | None = None) -> Iterator[Row]:
         wanted = (*columns, only.column) if only else tuple(columns)
         for values in self.data.values(table, wanted):
-            row = tuple(map(text, values))
+            row = tuple([text(value, self.codec) for value in values])
             if only is None:
                 yield row
             elif row[-1] in only.keys:
@@ -151,13 +158,27 @@ def _snapshot(connection: Connection) -> Iterator[datetime]:
 
 
 def _dumped_at(data: DumpData) -> Instant:
-    """The date of a dump is one of its host's clock; it is taken for UTC, which hosts of services keep."""
-    at = data.index.at
-    return Instant(datetime.fromisoformat(at).replace(tzinfo=UTC) if at else None, data.index.one_instant)
+    """The date that a dump ends with, by its host's clock: it is taken for UTC, which hosts of services keep.
+
+    The rows are older by the time that the dump took. Where services wrote that they are alive until that time, as
+    they do every minute, their last word is the instant.
+    """
+    if data.index.at is None:
+        return Instant(None, data.index.one_instant)
+    end = datetime.fromisoformat(data.index.at).replace(tzinfo=UTC)
+    took = timedelta(seconds=ALIVE + data.index.size / _SLOWEST)
+    alive = [
+        datetime.fromisoformat(str(time)).replace(tzinfo=UTC)
+        for table, column in HEARTBEATS
+        for (time,) in data.values(table, (column,))
+        if time is not None and not str(time).startswith("0000")
+    ]
+    last = max((each for each in alive if end - took <= each <= end), default=end)
+    return Instant(last, data.index.one_instant)
 
 
-def text(value: object) -> str | None:
-    """A value as text that can be stored anywhere; bytes that are not UTF-8 are spelled with backslashes."""
+def text(value: object, codec: str | None = None) -> str | None:
+    """A value as text that can be stored anywhere. Bytes that are no UTF-8 are read by `codec`, else spelled out."""
     if value is None:
         return None
     if isinstance(value, bytes):
@@ -165,7 +186,11 @@ def text(value: object) -> str | None:
     written = str(value)
     if written.isascii():
         return written
-    return written.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    raw = written.encode("utf-8", "surrogateescape")
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return raw.decode(codec or "utf-8", "backslashreplace")
 
 
 def over(connection: Connection, side: Side) -> Source:

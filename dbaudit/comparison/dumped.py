@@ -171,5 +171,5 @@ class DumpData:
         """The values of these columns, row by row."""
         found = self.entry.table(table)
         if found is not None:
-            for row in read_rows(self.index, self.entry, found):
+            for row in read_rows(self.index, self.entry, found, columns):
                 yield tuple(row.get(column) for column in columns)

@@ -6,7 +6,7 @@ It decodes literals as mysqldump, mariadb-dump and mydumper write them; an expre
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
 from dbaudit.dump import inserts
@@ -31,6 +31,7 @@ _ESCAPE = re.compile(rb"\\(.)|''", re.S)
 _DOUBLED = re.compile(rb"\\(.)|\"\"", re.S)
 # \% and \_ keep their backslash: they are patterns for LIKE.
 _MEANING = {b"0": b"\0", b"b": b"\b", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"Z": b"\x1a", b"%": b"\\%", b"_": b"\\_"}
+_BETWEEN = re.compile(rb"\s*+,?\s*+")
 _INTEGER = re.compile(rb"[+-]?\d+\Z")
 _FLOAT = re.compile(rb"[+-]?(?:\d+\.\d*|\.\d+|\d+)(?:[eE][+-]?\d+)?\Z")
 _HEX = re.compile(rb"0[xX]([0-9A-Fa-f]+)\Z")
@@ -42,8 +43,10 @@ _COLUMN = re.compile(
 _GENERATED = re.compile(rb"\bGENERATED\s+ALWAYS\b|\bAS\s*\(.*\)\s*(?:VIRTUAL|STORED|PERSISTENT)", re.I)
 
 
-def read_rows(index: DumpIndex, database: DatabaseEntry, table: TableEntry) -> Iterator[dict[str, Value]]:
-    """Each row of the table by column name.
+def read_rows(
+    index: DumpIndex, database: DatabaseEntry, table: TableEntry, wanted: Sequence[str] | None = None
+) -> Iterator[dict[str, Value]]:
+    """Each row of the table by column name; only the columns `wanted` where these are named, others are None.
 
     Strings are str (bytes that are not UTF-8 survive as surrogates), hex and `_binary` literals bytes, numbers int
     or float, NULL None. Raises DbauditError when a statement cannot be read.
@@ -55,7 +58,7 @@ def read_rows(index: DumpIndex, database: DatabaseEntry, table: TableEntry) -> I
             if head is None or bare_name(head[2]) != table.name or not _in(head[1], database):
                 continue
             names = [bare_name(name.strip()) for name in re.findall(IDENT, head[3])] if head[3] else columns
-            yield from _rows(statement, head.end(), names, table)
+            yield from _rows(statement, head.end(), names, table, wanted)
     except DamagedArchive as error:
         raise DbauditError(f"{index.dump.name}: {error}, in the rows of table {table.name}") from None
 
@@ -95,36 +98,40 @@ def _skip(stream: BinaryIO, count: int) -> None:
         count -= len(data)
 
 
-def _rows(statement: Statement, at: int, names: list[str], table: TableEntry) -> Iterator[dict[str, Value]]:
+def _rows(
+    statement: Statement, at: int, names: list[str], table: TableEntry, wanted: Sequence[str] | None
+) -> Iterator[dict[str, Value]]:
     data = statement.text
     values = inserts.VALUES.match(data, at)
     where = f"table {table.name}, byte {statement.start}"
     if values is None or not statement.whole:
         raise DbauditError(f"{where}: the rows of this INSERT cannot be read")
-    at = values.end()
+    at, picked = values.end(), [wanted is None or name in wanted for name in names]
     while data[at : at + 1] == b"(":
-        row: list[Value] = []
+        matches = []
         at += 1
         while match := _VALUE.match(data, at):
-            row.append(_decode(match))
+            matches.append(match)
             at = match.end() + 1
-            if data[match.end() : at] != b",":
+            if data[at - 1 : at] != b",":
                 break
-        if len(row) != len(names):
-            raise DbauditError(f"{where}: a row has {len(row)} values for {len(names)} columns")
-        yield dict(zip(names, row, strict=True))
-        between = re.compile(rb"\s*+,?\s*+").match(data, at)
+        if len(matches) != len(names):
+            raise DbauditError(f"{where}: a row has {len(matches)} values for {len(names)} columns")
+        yield {name: _decode(match) if pick else None for name, match, pick in zip(names, matches, picked, strict=True)}
+        between = _BETWEEN.match(data, at)
         at = between.end() if between else at
 
 
 def _decode(match: re.Match[bytes]) -> Value:
-    bare = match["bare"]
+    introducer, written, bare = match.groups()
     if bare is not None:
         return _plain(bare.strip())
-    written = match["text"]
-    pattern = _ESCAPE if written[:1] == b"'" else _DOUBLED
-    content = pattern.sub(lambda found: _unescape(found, written[:1]), written[1:-1])
-    intro = (match["intro"] or b"").strip().lower()
+    quote, content = written[:1], written[1:-1]
+    if b"\\" in content or quote in content:
+        content = (_ESCAPE if quote == b"'" else _DOUBLED).sub(lambda found: _unescape(found, quote), content)
+    if introducer is None:
+        return text(content)
+    intro = introducer.strip().lower()
     if intro == b"x":
         return bytes.fromhex(content.decode("ascii"))
     if intro == b"b":
@@ -137,6 +144,8 @@ def _unescape(found: re.Match[bytes], quote: bytes) -> bytes:
 
 
 def _plain(bare: bytes) -> Value:
+    if bare.isdigit():
+        return int(bare)
     if bare.upper() in (b"NULL", b"\\N"):
         return None
     if _INTEGER.match(bare):

@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from dbaudit.cells import instant
+from dbaudit.cells.blind import blind
 from dbaudit.cells.fault import Fault
 from dbaudit.cells.findings import findings
 from dbaudit.cells.looking import Looking, confirmed, database_of, demand
@@ -15,10 +16,9 @@ from dbaudit.cells.parallel import each
 from dbaudit.cells.source import labels
 from dbaudit.cells.store import Lookup
 from dbaudit.comparison.side import Side
-from dbaudit.finding import verdict
 from dbaudit.flavors import kilo, modern
 from dbaudit.flavors.definitions import Member, absent, compare
-from dbaudit.flavors.fault import KINDS
+from dbaudit.flavors.fault import KINDS, NEEDED
 from dbaudit.flavors.gather import Gathered, Instance, gather, instance, instances
 from dbaudit.flavors.instance import Found, flavorid_of, judge, judge_pair
 from dbaudit.result import Result
@@ -48,14 +48,17 @@ def check(sides: Sequence[Side], looking: Looking) -> Result:
         return modern.check(sides, looking)
     demand(sides)
     first = look(sides, looking)
-    faults = confirmed(first.faults, sides, looking, lambda uuids: look(sides, looking, uuids, first).faults)
+    unseen = blind(sides, labels(sides), NEEDED)
+    faults = confirmed(
+        unseen.seen(first.faults), sides, looking, lambda uuids: look(sides, looking, uuids, first).faults
+    )
     instants = [one.instant for one in first.gathered]
     found = findings(faults, instant.horizon(instants), KINDS)
     said = instant.notes([one.label for one in first.gathered], instants)
     taken = {one.label: instant.shown(one.instant) for one in first.gathered}
     return Result(
-        "flavors check", verdict(found), databases=tuple(map(database_of, sides)), findings=found, notes=said,
-        extra={"as_of": taken},
+        "flavors check", unseen.verdict(found), databases=tuple(map(database_of, sides)), findings=found,
+        skipped=unseen.skipped, notes=said, extra={"as_of": taken},
     )  # fmt: skip
 
 

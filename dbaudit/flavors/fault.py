@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from dbaudit.cells.fault import Kind
 from dbaudit.finding import Effect, Severity
@@ -140,4 +140,23 @@ KINDS: Mapping[str, Kind] = {
         "Liberty's migration 291 refuses {database}: {count} instances that are not reclaimed keep their flavor in "
         "system metadata", "nova-manage db migrate_flavor_data, or dbaudit flavors migrate", many=True,
     ),
+}  # fmt: skip
+
+_EMBEDDED = tuple(
+    kind
+    for kind in KINDS
+    if kind.startswith(("flavors.embedded", "flavors.resize", "flavors.migrate", "flavors.not-migrated"))
+)
+# Which kinds need which table, and which one of a cell from nova_api on.
+NEEDED_BELOW: Mapping[str, Sequence[str]] = {"instance_extra": (*_EMBEDDED, "flavors.not-its-definition")}
+NEEDED: Mapping[str, Sequence[str]] = {
+    "instance_types": (
+        "flavors.missing", "flavors.extra", "flavors.changed", "flavors.changed-deleted", "flavors.extra-specs",
+        "flavors.access", "flavors.access-only-at-top", "flavors.points-elsewhere", "flavors.points-nowhere",
+        "flavors.embedded-id", "flavors.migrate-fails", "flavors.migrate-skips",
+    ),
+    "instance_type_extra_specs": ("flavors.extra-specs",),
+    "instance_type_projects": ("flavors.access", "flavors.access-only-at-top"),
+    "instance_system_metadata": _EMBEDDED,
+    "instance_extra": _EMBEDDED,
 }  # fmt: skip

@@ -8,21 +8,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dbaudit.cells import instant, mapping, mapping_kinds
+from dbaudit.cells.blind import blind
 from dbaudit.cells.fault import Fault
 from dbaudit.cells.findings import findings
-from dbaudit.cells.looking import Looking, confirmed, database_of
+from dbaudit.cells.looking import Looking, confirmed, database_of, demand_whole
 from dbaudit.cells.parallel import each
 from dbaudit.cells.source import Instant, labels, opened
 from dbaudit.cells.store import keep
 from dbaudit.comparison.side import Side
 from dbaudit.errors import UsageError
-from dbaudit.finding import Skipped, verdict
+from dbaudit.finding import Skipped
 from dbaudit.flavors.definitions import Member, alone
-from dbaudit.flavors.fault import KINDS
+from dbaudit.flavors.fault import KINDS, NEEDED_BELOW
 from dbaudit.flavors.flavor import API, Definitions, read_definitions
 from dbaudit.flavors.gather import Gathered, Instance, gather, instances
 from dbaudit.flavors.instance import Found, embedded_faults
@@ -50,13 +51,18 @@ def check(sides: Sequence[Side], looking: Looking) -> Result:
     """The result of comparing the API database (the first side) with its cells."""
     if len(sides) < 2:
         raise UsageError("one database alone has nothing to agree with", "name the API database, then its cells")
+    demand_whole(sides)
     for side in sides[1:]:
         if "instances" not in side.schema.tables:
             raise UsageError(f"{side.label} is no nova database: it has no table instances", "name nova's databases")
     first = _look(sides, looking, 1)
-    faults = confirmed(first.faults, sides, looking, lambda _: _look(sides, looking, 2).faults)
-    found = findings(faults, instant.horizon(first.instants), {**KINDS, **mapping_kinds.KINDS})
     names = labels(sides)
+    api = blind(sides[:1], names[:1], mapping_kinds.NEEDED_ABOVE)
+    hidden = replace(api, everywhere=frozenset(names[:1])) | blind(
+        sides[1:], names[1:], {**mapping_kinds.NEEDED_BELOW, **NEEDED_BELOW}
+    )
+    faults = confirmed(hidden.seen(first.faults), sides, looking, lambda _: _look(sides, looking, 2).faults)
+    found = findings(faults, instant.horizon(first.instants), {**KINDS, **mapping_kinds.KINDS})
     skipped = tuple(
         Skipped(
             "cells.mapped-not-live", f"{count:,} mappings lead to cell id {id_}, which is none of the databases named"
@@ -64,8 +70,8 @@ def check(sides: Sequence[Side], looking: Looking) -> Result:
         for id_, count in sorted(first.unseen.items())
     )
     return Result(
-        "flavors check", verdict(found), databases=tuple(map(database_of, sides)), findings=found, skipped=skipped,
-        notes=instant.notes(names, first.instants),
+        "flavors check", hidden.verdict(found), databases=tuple(map(database_of, sides)), findings=found,
+        skipped=(*hidden.skipped, *skipped), notes=instant.notes(names, first.instants),
         extra={"as_of": dict(zip(names, map(instant.shown, first.instants), strict=True))},
     )  # fmt: skip
 

@@ -65,13 +65,13 @@ def undo(
     limits = limits or Limits()
     with target.session() as connection:
         refuse(plan_undo(target, connection, run), connection)
+        connection.commit()
     link = Link(target, throttle.stop, limits.patience)
     try:
         lease = Lease.take(link.connection, target.journal, target.database, f"undo {run}", limits.lease_seconds)
         try:
             plan = plan_undo(target, link.connection, run)
-            refuse(plan, link.connection)
-            done = _Undo(plan, link, lease, throttle, watch).carry_out(counters(plan.record), limits)
+            done = _Undo(plan, link, lease, throttle, watch, refuse).carry_out(counters(plan.record), limits)
         finally:
             link.rollback()
             if link.connection.open:
@@ -84,8 +84,11 @@ def undo(
 
 
 class _Undo:
-    def __init__(self, plan: UndoPlan, link: Link, lease: Lease, throttle: Throttle, watch: Watch) -> None:
+    def __init__(
+        self, plan: UndoPlan, link: Link, lease: Lease, throttle: Throttle, watch: Watch, refuse: Refuse
+    ) -> None:
         self.plan, self.link, self.lease, self.throttle, self.watch = plan, link, lease, throttle, watch
+        self.refuse = refuse
         self.target, self.run = link.target, plan.record.run
         self.kept: dict[bytes, str] = {}
         self.kept_units = 0
@@ -132,6 +135,7 @@ class _Undo:
         with self.link.connection.cursor() as cursor:
             demand_images(cursor, self.target, images, run, seq)
             lock_present(cursor, images, run, seq)
+            self.refuse(self.plan, self.link.connection)  # a service may have been started since it was asked first
             bad = touched_units(cursor, images, run, seq)
             if self.plan.record.details.get(records.REPLACED):
                 restored = replace_rows(cursor, images, run, seq, bad)

@@ -57,7 +57,8 @@ def refuse_nothing(_: UndoPlan, __: Connection) -> None:
     """For works whose undo nothing beside their rows speaks against."""
 
 
-# Raises DbauditError where something beside a run's own rows speaks against its undo.
+# Raises DbauditError where something beside a run's own rows speaks against its undo. It is asked before anything is
+# done and again in the transaction of every chunk, which it must not end.
 Refuse = Callable[[UndoPlan, "Connection"], None]
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from dbaudit.cells.compare import compare
 from dbaudit.cells.looking import Looking
+from dbaudit.cells.source import opened
 from dbaudit.comparison.operand import Reading, read_operand
 from dbaudit.finding import Severity
 from dbaudit.flavors.check import check
@@ -135,3 +136,15 @@ def test_a_consistent_pair_under_write_load_gives_no_error(cloud: Cloud, looking
     finally:
         stop.set()
         thread.join()
+
+
+def test_a_dump_of_running_services_is_as_old_as_their_last_report(
+    corpus: Path, looking: Looking, tmp_path: Path
+) -> None:
+    instants = []
+    for date in ("2013-11-15 12:01:59", "2013-11-15 12:10:00"):  # services of these databases reported last at 12:00
+        path = reduced(corpus / "data/nova-cell-havana.sql.gz", tmp_path / f"{date[-5:-3]}.sql")
+        path.write_bytes(path.read_bytes().replace(b"-- Dump completed", f"-- Dump completed on {date}".encode()))
+        with opened(read_operand(str(path), Reading(tmp_path))) as source:
+            instants.append(source.instant.at)
+    assert [f"{each:%H:%M:%S}" for each in instants if each] == ["12:00:00", "12:10:00"]
