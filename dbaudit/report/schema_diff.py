@@ -22,7 +22,6 @@ from dbaudit.report.text import PLAIN_WIDTH
 from dbaudit.report.wording import plural
 from dbaudit.report.write import FORMATS, Destination
 from dbaudit.result import Result
-from dbaudit.schema.alembic_script import revision
 from dbaudit.schema.alter_script import script
 from dbaudit.schema.difference import Change, Difference, Kind
 from dbaudit.schema.unified import unified
@@ -87,6 +86,8 @@ def written(form: Form, comparison: Comparison, *, allow_loss: bool) -> str:
     renames = tuple(suggestions(comparison.renames, left.schema, right.schema))
     if form is Form.SQL:
         return script(left.schema, right.schema, names, allow_loss=allow_loss, renames=renames)
+    from dbaudit.schema.alembic_script import revision  # here: Alembic takes as long to import as all the rest of it
+
     return revision(left.schema, right.schema, names, allow_loss=allow_loss, renames=renames)
 
 

@@ -77,10 +77,15 @@ def attributes(
     kind: Kind, table: str | None, name: str, fields: Sequence[str], old: object, new: object
 ) -> Iterator[Difference]:
     """The differences in these fields of two values."""
+    before, after = ({field: getattr(value, field) for field in fields} for value in (old, new))
+    if before == after:
+        return
+    from deepdiff import DeepDiff  # here: most runs find nothing that differs, and it takes long to import
+
+    changed = DeepDiff(before, after).affected_root_keys
     for field in fields:
-        left, right = getattr(old, field), getattr(new, field)
-        if left != right:
-            yield Difference(Change.CHANGED, kind, table, name, field, _text(left), _text(right))
+        if field in changed:
+            yield Difference(Change.CHANGED, kind, table, name, field, _text(before[field]), _text(after[field]))
 
 
 def _text(value: object) -> str | None:
