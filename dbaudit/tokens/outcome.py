@@ -111,7 +111,7 @@ def _deed(done: Done) -> dict[str, Any]:
     return {
         "deleted": tally.rows,
         "children_deleted": dict(tally.children),
-        "never_expires": tally.never if done.survey.way == "primary key" else done.survey.never,
+        "never_expires": tally.never if done.survey.never is None else done.survey.never,
         "read": tally.read,
         "chunks": tally.chunks,
         "retries": tally.retries,

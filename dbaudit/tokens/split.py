@@ -21,20 +21,28 @@ _DIGITS = 8  # characters of a text key that are looked at: more cannot be told 
 
 
 def split(cursor: Any, seen: Survey, connections: int, shares: int) -> list[Walk]:
-    """Walks that together cover the table, in an order in which consecutive ones are not neighbours."""
+    """Walks that together cover the table as it is now, in an order in which consecutive ones are not neighbours."""
     family = seen.family
     if connections == 1 or max(seen.rows, seen.dead or 0) < _WORTH:
-        return [ExpiryWalk(family) if seen.way is Way.BY_EXPIRY else KeyWalk(family)]
+        return [ExpiryWalk(family) if seen.way is Way.BY_EXPIRY else KeyWalk(family, high=_last(cursor, seen))]
     count = connections * shares
     if seen.way is Way.BY_EXPIRY:
         assert family.expiry
         times = [None, *_cuts(cursor, seen, family.expiry.column, count, f"WHERE {family.dead}"), None]
         walks: list[Walk] = [ExpiryWalk(family, *pair) for pair in itertools.pairwise(times)]
     else:
-        keys = [None, *_keys(cursor, seen, count), None]
+        keys = [None, *_keys(cursor, seen, count), _last(cursor, seen)]
         walks = [KeyWalk(family, *pair) for pair in itertools.pairwise(keys)]
     half = (len(walks) + 1) // 2
     return [each for pair in zip(walks[:half], [*walks[half:], None], strict=False) for each in pair if each]
+
+
+def _last(cursor: Any, seen: Survey) -> tuple[Any, ...] | None:
+    """The last key, at which the walks end: rows that a faster writer puts behind it are the next run's."""
+    columns = [quoted(each) for each in seen.family.key]
+    order = ", ".join(f"{each} DESC" for each in columns)
+    cursor.execute(f"SELECT {', '.join(columns)} FROM {seen.family.name} ORDER BY {order} LIMIT 1")
+    return tuple(row) if (row := cursor.fetchone()) else None
 
 
 def _keys(cursor: Any, seen: Survey, count: int) -> list[tuple[Any, ...]]:

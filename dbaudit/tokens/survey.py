@@ -78,7 +78,8 @@ def glance(cursor: Any, family: Family) -> Survey:
     )
     rows = int((cursor.fetchone() or (0,))[0] or 0)
     dead = dead_by_index(cursor, family) if family.expiry else None
-    return Survey(family, way_of(family, dead, max(rows, dead or 0)), rows, _bytes(cursor, family.table), dead)
+    never = _count(cursor, family, family.never) if family.expiry else None  # the walk counts them where it has none
+    return Survey(family, way_of(family, dead, max(rows, dead or 0)), rows, _bytes(cursor, family.table), dead, never)
 
 
 def way_of(family: Family, dead: int | None, rows: int) -> Way:

@@ -57,7 +57,7 @@ def _beyond(columns: Sequence[str], bound: Values, strict: str, loose: str) -> t
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """What the next chunk is about. `dead` None where it was not counted; `read` rows were looked at."""
+    """What the next chunk is about. `dead` None where it was not counted; `read` rows are looked at."""
 
     range: Range
     read: int
@@ -66,7 +66,10 @@ class Stretch:
 
 
 class KeyWalk:
-    """Along the primary key, from behind `low` up to `high`; `same` keeps it to one second of an expiry's `index`."""
+    """Along the primary key, from behind `low` up to `high`; `same` keeps it to one second of an expiry's `index`.
+
+    Rows are counted where no index tells how many are dead and how many never expire: that reads them once more.
+    """
 
     def __init__(
         self, family: Family, low: Values | None = None, high: Values | None = None,
@@ -81,23 +84,22 @@ class KeyWalk:
             return None
         family, key = self._family, ", ".join(map(quoted, self._family.key))
         where, values = Range(family.key, self._low, self._high, self._same).condition()
-        rest = f"{self._from} WHERE {where} ORDER BY {key} LIMIT"
-        cursor.execute(
-            f"SELECT COUNT(*), COALESCE(SUM(dbaudit_dead), 0), COALESCE(SUM(dbaudit_never), 0), "
-            f"MAX({quoted(family.key[0])}) FROM "
-            f"(SELECT {key}, {family.dead} AS dbaudit_dead, {family.never} AS dbaudit_never {rest} %s) t",
-            (*values, rows),
-        )
-        read, dead, never, last = cursor.fetchone()
-        self._done = int(read) < rows
-        bound: Values | None = None
-        if not self._done:
-            bound = (last,)
-            if len(family.key) > 1:
-                cursor.execute(f"SELECT {key} {rest} %s, 1", (*values, rows - 1))
-                bound = tuple(cursor.fetchone())
-        low, self._low = self._low, bound
-        return Stretch(Range(family.key, low, bound or self._high, self._same), int(read), int(dead), int(never))
+        cursor.execute(f"SELECT {key} {self._from} WHERE {where} ORDER BY {key} LIMIT %s, 1", (*values, rows - 1))
+        found = cursor.fetchone()
+        bound = None if found is None else tuple(found)
+        low, self._low, self._done = self._low, bound, bound is None
+        range_ = Range(family.key, low, bound or self._high, self._same)
+        if bound and family.expiry:
+            return Stretch(range_, rows, None)
+        return Stretch(range_, *self._counted(cursor, range_))
+
+    def _counted(self, cursor: Any, range_: Range) -> tuple[int, int, int]:
+        """Rows of a range, the dead ones, those that never expire."""
+        where, values = range_.condition()
+        sums = ", ".join(f"COALESCE(SUM({each}), 0)" for each in (self._family.dead, self._family.never))
+        cursor.execute(f"SELECT COUNT(*), {sums} {self._from} WHERE {where}", values)
+        rows, dead, never = cursor.fetchone()
+        return int(rows), int(dead), int(never)
 
     def back(self, stretch: Stretch) -> None:
         """Go back to the beginning of the stretch that came last, which did not go through."""

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from sqlalchemy import make_url
 
+from dbaudit.repair.throttle import Throttle
+from dbaudit.tokens.flush import GENTLE, Report
+from dbaudit.tokens.opened import Wish, open_flush
+from dbaudit.tokens.run import Run, flush
 from tests.cli.conftest import Dbaudit
 from tests.tokens.conftest import Execute
 from tests.tokens.databases import AT, EVENTS, EVERYTHING, GRIZZLY, HAVANA, LABELS, MEMBERSHIPS, NOW, TOKENS
@@ -136,3 +142,36 @@ def test_keystone_conf_tells_how_long_tokens_live(
     ran = dbaudit("tokens", "flush", conf, "--before", NOW, "--journal-schema", journal, "--apply")
     assert (ran.code, ran.out, ran.err) == (0, "", "")
     assert labels(execute, "revocation_event") == left
+
+
+class Writing(Throttle):
+    """Writes more than a chunk whenever the flush waits."""
+
+    def __init__(self, execute: Execute) -> None:
+        super().__init__()
+        self._execute, self.times = execute, 0
+
+    def wait(self, alive: Callable[[], None] = lambda: None) -> None:
+        self.times += 1
+        assert self.times < 40, "it follows the writer"
+        self._execute(MORE)
+
+
+MORE = (
+    "INSERT INTO revocation_event (audit_id, issued_before, revoked_at) "
+    "SELECT 'since', '2013-01-01', '2013-01-01' FROM (SELECT id FROM revocation_event LIMIT 2100) t"
+)
+
+
+def test_a_faster_writer_is_not_followed(execute: Execute, url: str, journal: str) -> None:
+    execute(*EVENTS, *(["INSERT INTO revocation_event (audit_id, issued_before, revoked_at) "
+                        "SELECT 'dead', '2013-01-01', '2013-01-01' FROM revocation_event"] * 10))  # fmt: skip
+    dead = execute("SELECT COUNT(*) FROM revocation_event WHERE revoked_at < '2013-11-15 10:30:00'")[0][0]
+    options = {"expiration": 3600, "buffer": 1800}
+    opened = open_flush(Wish(make_url(url), NOW, ("revocation_event",), options, journal=journal))
+    report = Report(GENTLE)
+    writing = Writing(execute)
+    flush(opened, Run(writing), report)
+    assert [(each.tally.rows, each.complete) for each in report.done] == [(dead, True)]
+    since = execute("SELECT COUNT(*) FROM revocation_event WHERE audit_id = 'since'")[0][0]
+    assert since > 2000
