@@ -1,8 +1,8 @@
 # `make help` names the targets.
 PYTHON ?= python3
 BIN := .venv/bin
-# Whole files to a worker, so that what a module shares is made once.
-PARALLEL ?= -n 2 --dist loadfile
+# One worker more than processors: tests wait, too. A worker that has nothing left takes tests of another.
+PARALLEL ?= -n $(shell echo $$(($$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2) + 1))) --dist worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-matrix soak lint types format samples constraints bench reference wheel clean

@@ -12,7 +12,9 @@ import hashlib
 import os
 import re
 import shutil
+import signal
 import tempfile
+import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
@@ -20,7 +22,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 
 from dbaudit.server.place import Places
 from dbaudit.server.server import Server
@@ -46,20 +47,17 @@ def ranges_of(node: pytest.Item | pytest.Function) -> tuple[str, ...]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """For `make soak` more examples of every property test; for a tree that is green already a part of the tests."""
+    """For a tree that is green already a part of the tests."""
     if part := os.environ.get("DBAUDIT_TEST_PART"):
         number, of = map(int, part.split("/"))
         items[:] = [item for item in items if zlib.crc32(item.nodeid.encode()) % of == number - 1]
-    factor = int(os.environ.get("DBAUDIT_SOAK_EXAMPLES", "1"))
-    for item in items if factor > 1 else ():
-        test = getattr(item, "obj", None)
-        if hasattr(test, "hypothesis"):
-            given = getattr(test, "_hypothesis_internal_use_settings", None) or settings()
-            test._hypothesis_internal_use_settings = settings(given, max_examples=given.max_examples * factor)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[STARTED] = time.monotonic()
+    # Ended from outside, it stops its servers as it does when it is interrupted.
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def pytest_report_header() -> list[str]:

@@ -15,6 +15,7 @@ import pytest
 
 from dbaudit.server.place import Places
 from tests import matrix
+from tests.cli import forked
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = ROOT / "fixtures" / "dumps"
@@ -49,11 +50,15 @@ def dbaudit(environment: dict[str, str], tmp_path: Path) -> Dbaudit:
     """Call `dbaudit` with these words; `stdin` and further variables by name."""
 
     def call(*words: object, stdin: bytes | None = None, within: float = 120, **variables: str) -> Ran:
+        arguments, surroundings = [*map(str, words)], {**environment, **variables}
+        if stdin is None:
+            code, out, err = forked.call(arguments, surroundings, tmp_path, within)
+            return Ran(code, out.decode(), err.decode())
         done = subprocess.run(
-            [sys.executable, "-m", "dbaudit", *map(str, words)],
-            input=stdin if stdin is not None else b"",
+            [sys.executable, "-m", "dbaudit", *arguments],
+            input=stdin,
             capture_output=True,
-            env={**environment, **variables},
+            env=surroundings,
             cwd=tmp_path,
             timeout=within,
             check=False,

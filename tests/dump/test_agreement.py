@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from dbaudit.dump import statements
 from dbaudit.dump.index import read_counts, read_layout
 from dbaudit.dump.source import open_dump
+from tests.examples import examples
 
 NASTY = [
     "a", "1", "x9", " ", "'", '"', "`", "\\", ";", "\n", ");\n", "(", ")", ",", "),(", "--", "-- ", "#", "/*", "*/",
@@ -71,7 +72,7 @@ def block(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.usefixtures("block")
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(listed=st.lists(inserts(), max_size=5), between=st.sampled_from(["", "\n", "-- it's\n", "SET @a='\"';\n"]))
 def test_all_readers_agree(listed: list[str], between: str) -> None:
     data = HEAD + between.join(listed).encode("utf-8", "surrogateescape") + b"\n" + FOOT

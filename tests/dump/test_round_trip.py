@@ -19,6 +19,7 @@ from dbaudit.dump.rows import read_rows
 from dbaudit.dump.source import open_dump
 from dbaudit.server.server import Server, quoted
 from tests import matrix
+from tests.examples import examples
 
 CLIENTS = ("mariadb-dump", "mysqldump")
 OPTIONS = (
@@ -84,7 +85,7 @@ def as_dumped(value: object) -> object:
 
 # Shrinking a failure takes minutes on a real server; the values are small as they are.
 @settings(
-    max_examples=8,
+    max_examples=examples(4),
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture],

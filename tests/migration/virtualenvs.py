@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
-import os
 import shutil
 import subprocess
 import sys
@@ -13,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests import matrix
 
 FIXTURES = Path(__file__).resolve().parents[2] / "fixtures"
 # Seconds for one virtualenv: 20 with a warm pip cache, a few minutes over a slow line.
@@ -25,7 +26,7 @@ needs_python = pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="the c
 def virtualenv(project: str, major: int) -> Path:
     """The virtualenv of a project: `fixtures/<project>/constraints-<major>.txt` says what is in it."""
     constraints = FIXTURES / project / f"constraints-{major}.txt"
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dbaudit-tests"
+    cache = matrix.cache() / "virtualenvs"
     digest = hashlib.sha256(constraints.read_bytes() + sys.version.encode()).hexdigest()[:12]
     home = cache / f"{project}-{major}-{digest}"
     cache.mkdir(parents=True, exist_ok=True)

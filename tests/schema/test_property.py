@@ -14,6 +14,7 @@ from dbaudit.schema.diff import diff
 from dbaudit.schema.model import Schema
 from dbaudit.schema.read import read_live, read_table
 from dbaudit.server.server import Server
+from tests.examples import examples
 from tests.schema.test_trust import clients, dumped
 
 TYPES = {
@@ -62,7 +63,7 @@ def tables(draw: st.DrawFn) -> dict[str, str]:
 def test_loaded_dumped_and_read_back_it_is_the_same(server: Server, schema_name: str, tmp_path: Path) -> None:
     tool = next(clients(server), None)
 
-    @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=examples(15), deadline=None, suppress_health_check=list(HealthCheck))
     @given(tables())
     def check(made: dict[str, str]) -> None:
         server.drop_database(schema_name)
