@@ -43,6 +43,12 @@ def is_conflict(error: BaseException) -> bool:
     return isinstance(error, pymysql.MySQLError) and number_of(error) in _CONFLICT
 
 
+def is_too_big(error: BaseException) -> bool:
+    """Whether a Galera node did not take a transaction for its size: 1105 for bytes, 1180 for rows."""
+    said = text_of(error)
+    return number_of(error) in (1105, 1180) and ("writeset size" in said or "wsrep_max_ws" in said)
+
+
 def is_denied(error: BaseException) -> bool:
     """Whether the account may not do it."""
     return isinstance(error, pymysql.MySQLError) and number_of(error) in _DENIED

@@ -165,12 +165,11 @@ class Run(Endurance):
             try:
                 changed = self._transaction(chunker, keys)
             except TooBig:
-                self.link.rollback()
-                if len(keys) == 1:
-                    raise DbauditError("one row with its cascades is more than the cluster takes at once") from None
-                pace.halve()
-                keys = keys[: max(len(keys) // 2, 1)]
+                keys = self._smaller(keys, pace)
             except (pymysql.MySQLError, OSError) as error:
+                if faults.is_too_big(error):
+                    keys = self._smaller(keys, pace)
+                    continue
                 self.recover(error, attempt)
                 if faults.is_lost(error) and (done := self.committed()) is not None:
                     return self._count(chunker, done), len(keys)
@@ -187,6 +186,14 @@ class Run(Endurance):
             f"{chunker.part.name}: {ATTEMPTS} attempts at a chunk met deadlocks or lock waits",
             "run it again when less is going on: it goes on where it stopped",
         )
+
+    def _smaller(self, keys: tuple[Values, ...], pace: Pace) -> tuple[Values, ...]:
+        """Half of a chunk that a cluster would not take."""
+        self.link.rollback()
+        if len(keys) == 1:
+            raise DbauditError("one row with its cascades is more than the cluster takes at once")
+        pace.halve()
+        return keys[: len(keys) // 2]
 
     def _count(self, chunker: Chunker, changed: int) -> int:
         self.rows += 0 if chunker.part.derived else changed

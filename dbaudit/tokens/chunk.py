@@ -11,9 +11,13 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from dbaudit.errors import DbauditError
+from dbaudit.repair.chunk import TooBig
 from dbaudit.schema.text import name as quoted
 from dbaudit.tokens.family import Child, Family
 from dbaudit.tokens.walk import Range, Stretch, Values
+
+# A write set has each row as it was, its keys once more, and what hangs on it: twice the row, and so much besides.
+SPREAD, ROW_BYTES = 2, 64
 
 
 class Changed(DbauditError):
@@ -48,10 +52,13 @@ class Deleted:
 
 
 class Eraser:
-    """Deletes stretches of one family over one connection, each as one transaction."""
+    """Deletes stretches of one family over one connection, each as one transaction.
 
-    def __init__(self, family: Family, keeper: Keeper | None = None) -> None:
-        self._family, self._keeper = family, keeper
+    `most` bounds the bytes of its write set on a Galera cluster; None for no bound.
+    """
+
+    def __init__(self, family: Family, keeper: Keeper | None = None, most: int | None = None) -> None:
+        self._family, self._keeper, self._most = family, keeper, most
 
     @property
     def table(self) -> str:
@@ -61,11 +68,25 @@ class Eraser:
     def erase(self, cursor: Any, stretch: Stretch) -> Deleted:
         """Delete the stretch's dead rows; the caller commits, or rolls back on any error.
 
-        Raises Changed and pymysql's errors.
+        Raises Changed, TooBig and pymysql's errors.
         """
+        if self._most is not None:
+            self._weigh(cursor, stretch.range, self._most)
         if self._keeper or self._family.children:
             return self._listed(cursor, stretch.range)
         return Deleted(self._range(cursor, stretch.range))
+
+    def _weigh(self, cursor: Any, range_: Range, most: int) -> None:
+        """Raise TooBig where the rows are more than the cluster takes: the table's mean says little of these."""
+        where, values = range_.condition()
+        size = " + ".join(f"COALESCE(LENGTH({quoted(each)}), 0)" for each in self._family.stored)
+        cursor.execute(
+            f"SELECT COALESCE(SUM({size} + {ROW_BYTES}), 0) FROM {self._family.name} "
+            f"WHERE {where} AND {self._family.dead}",
+            values,
+        )
+        if int(cursor.fetchone()[0]) * SPREAD > most:
+            raise TooBig
 
     def _range(self, cursor: Any, range_: Range) -> int:
         where, values = range_.condition()

@@ -14,12 +14,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dbaudit.progress import Progress, Watch, silent
+from dbaudit.repair.chunk import Bounds
 from dbaudit.repair.lease import Lease
 from dbaudit.repair.link import Link
 from dbaudit.repair.pace import LEAST, Pace
+from dbaudit.repair.run import bounds_of
 from dbaudit.repair.target import Target
 from dbaudit.repair.throttle import Throttle
-from dbaudit.tokens.chunk import Deleted, Eraser, Keeper
+from dbaudit.tokens.chunk import ROW_BYTES, SPREAD, Deleted, Eraser, Keeper
 from dbaudit.tokens.entry import Entry
 from dbaudit.tokens.family import Family
 from dbaudit.tokens.split import split
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 _SHARES = 4
 # Bytes of rows in a chunk, which an archive holds in memory at once.
 _MEMORY = 16 << 20
+# Rows of a cluster's write set that the chunk's line, the run's and the lease take.
+SPARE = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +148,8 @@ class Flush:
     def _worker(self, done: Done, stack: contextlib.ExitStack) -> Worker:
         means = self._means
         profile, family = means.profile, done.survey.family
-        pace = Pace(profile.target, most=most_rows(means.target, done.survey, profile))
+        bounds = bounds_of(means.target)
+        pace = Pace(profile.target, 1 if means.target.galera else LEAST, most_rows(bounds, done.survey, profile))
 
         def told(deleted: Deleted, seconds: float) -> None:
             with self._lock:
@@ -154,9 +159,8 @@ class Flush:
             self._rest(seconds)
 
         link = Link(means.target, means.throttle.stop)
-        worker = Worker(
-            link, means.entry, Eraser(family, means.keeper), pace, means.keeper, done.tally, Calls(self._wait, told)
-        )
+        eraser = Eraser(family, means.keeper, bounds.bytes)
+        worker = Worker(link, means.entry, eraser, pace, means.keeper, done.tally, Calls(self._wait, told))
         stack.callback(worker.close)
         return worker
 
@@ -185,11 +189,12 @@ class Flush:
             self._means.throttle.stop.sleep(min(pause, 5.0))
 
 
-def most_rows(target: Target, seen: Survey, profile: Profile) -> int:
+def most_rows(cluster: Bounds, seen: Survey, profile: Profile) -> int:
     """Rows that a chunk may have at most: by the profile, by memory, and on Galera by half of a write set."""
     each = max(seen.bytes // max(seen.rows, 1), 1)
     bounds = [profile.most, _MEMORY // each]
-    if target.galera:
-        bounds += [int(target.variables.get("wsrep_max_ws_size", 0) or 0) // 2 // each]
-        bounds += [int(target.variables.get("wsrep_max_ws_rows", 0) or 0) // 2]
-    return max(min(each for each in bounds if each > 0), LEAST)
+    if cluster.bytes is not None:
+        bounds.append(cluster.bytes // SPREAD // (each + ROW_BYTES))
+    if cluster.rows is not None:
+        bounds.append(cluster.rows - SPARE)
+    return max(min(bounds), 1)

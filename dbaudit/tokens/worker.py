@@ -16,6 +16,7 @@ import pymysql
 
 from dbaudit.errors import BusyError
 from dbaudit.repair import faults
+from dbaudit.repair.chunk import TooBig
 from dbaudit.repair.link import Link
 from dbaudit.repair.pace import Pace
 from dbaudit.tokens.chunk import Changed, Deleted, Eraser, Keeper
@@ -88,7 +89,7 @@ class Worker:
                 if stretch.dead != 0:
                     number = number or self._entry.number()
                     self._delete(stretch, number)
-            except (pymysql.MySQLError, OSError, Changed) as error:
+            except (pymysql.MySQLError, OSError, Changed, TooBig) as error:
                 attempt += 1
                 self._after(error, attempt)
                 if stretch:
@@ -135,17 +136,21 @@ class Worker:
 
     def _after(self, error: Exception, attempt: int) -> None:
         """Make ready for another attempt, with half the rows; raises where it cannot pass, or has not for long."""
-        if not (faults.is_conflict(error) or faults.is_lost(error) or isinstance(error, Changed)):
+        too_big = isinstance(error, TooBig) or faults.is_too_big(error)
+        if not (too_big or faults.is_conflict(error) or faults.is_lost(error) or isinstance(error, Changed)):
             raise self._link.target.failure(error) from error
         if attempt == ATTEMPTS:
-            raise BusyError(f"gave up after {ATTEMPTS} attempts: {faults.text_of(error)}", "run it again: it goes on")
-        self._tally.retries += 1
+            said = "one row is more than the cluster takes at once" if too_big else faults.text_of(error)
+            raise BusyError(f"gave up after {ATTEMPTS} attempts: {said}", "run it again: it goes on")
+        self._tally.retries += 0 if too_big else 1
         if faults.is_lost(error):
             if not self._answers():
                 self._entry.reconnect(self._link)
             return
         self._link.rollback()
         self._pace.halve()
+        if too_big:
+            return
         time.sleep(BACKOFF * 2 ** min(attempt, 6) * random.uniform(0.5, 1.0))
 
     def _answers(self) -> bool:

@@ -17,6 +17,7 @@ from dbaudit.progress import Progress
 from dbaudit.repair import run as runs
 from dbaudit.repair.apply import apply
 from dbaudit.repair.brakes import Brakes, throttle_of
+from dbaudit.repair.chunk import Bounds
 from dbaudit.repair.gauge import FlowControl, HistoryList, ReplicaLag, ThreadsRunning
 from dbaudit.repair.journal import init_journal
 from dbaudit.repair.lease import Lease
@@ -133,6 +134,45 @@ def test_a_chunk_stays_below_what_a_cluster_takes(nodes: list[Member], monkeypat
         assert contents(nodes[0]) == before
     finally:
         execute("SET GLOBAL wsrep_max_ws_rows = 0")
+
+
+def test_a_chunk_stays_below_half_of_the_bytes(nodes: list[Member]) -> None:
+    _, execute = with_things(nodes[0])
+    execute("ALTER TABLE thing MODIFY words TEXT", "UPDATE thing SET words = REPEAT('x', 4000) WHERE id < 'id-03'")
+    before = contents(nodes[0])
+    largest = execute("SELECT MAX(LENGTH(words)) FROM thing")[0][0]
+    execute("SET GLOBAL wsrep_max_ws_size = 120000")
+    try:
+        target = open_target(local(nodes[0]))
+        assert bounds_of(target).bytes == 60_000
+        done = apply(DROP, target, throttle_of(Brakes(), target, Stop()), QUICK)
+        assert (done.rows, largest) == (400, 4000)
+        (images,) = [row[0] for row in execute("SELECT images FROM dbaudit.image WHERE tbl = 'thing'")]
+        kept = execute(
+            f"SELECT MAX(n), MAX(size) FROM (SELECT COUNT(*) n, SUM(LENGTH(words)) size FROM dbaudit.`{images}` "
+            "WHERE dbaudit_side = 0 GROUP BY dbaudit_seq) x"
+        )
+        assert kept[0][1] * 2 <= 60_000  # the row and its image
+        assert kept[0][0] > 10
+        until("both are the same", lambda: rows_of(nodes[1]) == rows_of(nodes[0]))
+        assert undo(target, str(done.run), Throttle()).restored == 400
+        assert contents(nodes[0]) == before
+    finally:
+        execute("SET GLOBAL wsrep_max_ws_size = 2147483647")
+
+
+def test_a_transaction_that_a_cluster_refuses_is_halved(nodes: list[Member], monkeypatch: pytest.MonkeyPatch) -> None:
+    _, execute = with_things(nodes[0])
+    execute("SET GLOBAL wsrep_max_ws_size = 60000")
+    monkeypatch.setattr(runs, "bounds_of", lambda _: Bounds())  # as if rows were larger than they seem
+    try:
+        target = open_target(local(nodes[0]))
+        assert apply(DROP, target, throttle_of(Brakes(), target, Stop()), QUICK).rows == 400
+        execute("ALTER TABLE thing ADD big TEXT", "UPDATE thing SET big = REPEAT('x', 40000) WHERE words = '' LIMIT 1")
+        with pytest.raises(DbauditError, match="one row with its cascades is more than the cluster takes"):
+            apply(FILL, target, throttle_of(Brakes(), target, Stop()), QUICK)
+    finally:
+        execute("SET GLOBAL wsrep_max_ws_size = 2147483647")
 
 
 def test_a_writer_on_the_other_node_makes_chunks_try_again(
