@@ -1,4 +1,4 @@
-"""More than one server: a MariaDB primary with a replica whose lag is real, and a small Galera cluster.
+"""More than one server: a primary with a replica whose lag is real (MariaDB or MySQL), and a small Galera cluster.
 
 They are not dbaudit's private servers, which Linux lets no network have: only their data directories are made by it.
 Root has no password on their sockets, in a directory that is closed to others; they talk on 127.0.0.1. For tests of
@@ -101,18 +101,22 @@ def begin(places: Places, program: Path, options: list[str], state: str = "") ->
         start_private(program, replace(places, tmp=places.tmp.with_name("servers"), cache=kept), Needs()).close()
     home = places.tmp.with_name("servers") / f"m{time.monotonic_ns():x}"
     shutil.copytree(data, home / "data")
+    (home / "data" / "auto.cnf").unlink(missing_ok=True)  # MySQL's name of this very server
     if state:
         (home / "data" / "grastate.dat").write_text(f"# GALERA saved state\n{state}")
     if identity.drop:
         for folder, _, files in os.walk(home):
             for each in (folder, *(os.path.join(folder, name) for name in files)):
                 os.chown(each, identity.uid, identity.gid)
+    share = binary.find_share(found, identity)
     with (home / "log").open("wb") as output:
         process = subprocess.Popen(
             [
-                program, "--no-defaults", f"--datadir={home}/data", f"--socket={home}/s", f"--pid-file={home}/pid",
+                program, "--no-defaults", *(share.options if share else ()), f"--datadir={home}/data",
+                f"--socket={home}/s", f"--pid-file={home}/pid", "--secure-file-priv=",
                 f"--tmpdir={home}", "--bind-address=127.0.0.1", "--skip-name-resolve", "--performance-schema=OFF",
-                "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=64M", "--innodb-log-file-size=16M",
+                "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=64M",
+                "--loose-innodb-log-file-size=16M", "--loose-mysqlx=OFF",
                 *options,
             ],
             stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=home, preexec_fn=_end_with_us,
@@ -154,43 +158,77 @@ class Replicated:
 
     def delay(self, seconds: int) -> None:
         """Let the replica apply everything that many seconds after the primary did."""
-        run(self.replica, "STOP SLAVE", f"CHANGE MASTER TO MASTER_DELAY = {seconds}", "START SLAVE")
+        self.halt()
+        run(self.replica, self.spelled(f"CHANGE MASTER TO MASTER_DELAY = {seconds}"))
+        self.go_on()
+
+    def halt(self) -> None:
+        """Stop the replica's replication."""
+        run(self.replica, self.spelled("STOP SLAVE"))
+
+    def go_on(self) -> None:
+        """Start it again."""
+        run(self.replica, self.spelled("START SLAVE"))
 
     def lag(self) -> int | None:
         """Seconds_Behind_Master, as a throttle reads it; None while replication does not run."""
         with contextlib.closing(self.replica.admin()) as connection, connection.cursor() as cursor:
-            cursor.execute("SHOW SLAVE STATUS")
+            cursor.execute(self.spelled("SHOW SLAVE STATUS"))
             names = [each[0] for each in cursor.description or ()]
             row = dict(zip(names, cursor.fetchone() or (), strict=True))
-        return None if row["Seconds_Behind_Master"] is None else int(row["Seconds_Behind_Master"])
+        found = row[self.spelled("Seconds_Behind_Master")]
+        return None if found is None else int(found)
+
+    def spelled(self, words: str) -> str:
+        """A statement of MariaDB as this server spells it."""
+        if self.replica.version.vendor == "mysql":
+            for old, new in _WORDS:
+                words = words.replace(old, new)
+        return words
+
+
+_WORDS = (
+    ("CHANGE MASTER", "CHANGE REPLICATION SOURCE"), ("MASTER_USE_GTID=slave_pos", "SOURCE_AUTO_POSITION=1"),
+    ("RESET MASTER", "RESET BINARY LOGS AND GTIDS"), ("MASTER", "SOURCE"), ("Master", "Source"), ("SLAVE", "REPLICA"),
+)  # fmt: skip
+
+
+def mysql() -> Path:
+    """MySQL 9's program. Raises AbsentError."""
+    found = matrix.program("mysql:9")
+    if not found:
+        raise matrix.AbsentError("there is no mysqld 9 here: tests/images/build --roots mysql:9")
+    return found
 
 
 @contextlib.contextmanager
-def replicated(places: Places) -> Iterator[Replicated]:
-    """A primary with row-based binary log and a replica that has caught up."""
-    program, ports = mariadb(), free_ports(2)
+def replicated(places: Places, program: Path | None = None) -> Iterator[Replicated]:
+    """A primary with row-based binary log and a replica that has caught up; MariaDB where no program is named."""
+    program, ports = program or mariadb(), free_ports(2)
+    of_mysql = binary.examine(program, server_identity()).version.vendor == "mysql"
+    gtids = ["--gtid-mode=ON", "--enforce-gtid-consistency"] if of_mysql else ["--gtid-strict-mode=1"]
     with contextlib.ExitStack() as stack:
         servers = [
             stack.enter_context(
                 begin(places, program, [
                     f"--port={port}", f"--server-id={number}",
-                    "--log-bin=log", "--binlog-format=ROW", "--gtid-strict-mode=1",
+                    "--log-bin=log", "--binlog-format=ROW", *gtids,
                 ])
             )
             for number, port in enumerate(ports, 1)
         ]  # fmt: skip
         primary, replica = servers
-        run(primary, "RESET MASTER")
-        run(replica, "RESET MASTER")
+        pair = Replicated(primary, replica)
+        for server in servers:
+            run(server, pair.spelled("RESET MASTER"))
         run(primary, "CREATE USER replication@'127.0.0.1' IDENTIFIED BY 'r3plica-Aa1'")
         run(primary, "GRANT REPLICATION SLAVE ON *.* TO replication@'127.0.0.1'")
-        run(
-            replica,
+        source = pair.spelled(
             f"CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT={ports[0]}, MASTER_USER='replication', "
-            "MASTER_PASSWORD='r3plica-Aa1', MASTER_USE_GTID=slave_pos, MASTER_CONNECT_RETRY=1",
-            "START SLAVE",
+            "MASTER_PASSWORD='r3plica-Aa1', MASTER_USE_GTID=slave_pos, MASTER_CONNECT_RETRY=1"
         )
-        pair = Replicated(primary, replica)
+        run(replica, source + (", GET_SOURCE_PUBLIC_KEY=1" if of_mysql else ""))
+        pair.go_on()
         until("the replica has caught up", lambda: pair.lag() == 0)
         yield pair
 

@@ -34,6 +34,15 @@ def pair(places: Places) -> Iterator[Replicated]:
 
 
 @pytest.fixture(scope="module")
+def mysqls(places: Places) -> Iterator[Replicated]:
+    try:
+        with cluster.replicated(places, cluster.mysql()) as made:
+            yield made
+    except matrix.AbsentError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="module")
 def nodes(places: Places) -> Iterator[list[Member]]:
     try:
         with cluster.galera(places) as made:
@@ -63,7 +72,9 @@ def words(where: str, *more: str) -> list[str]:
     return [sys.executable, "-m", "dbaudit", "tokens", "flush", where, "--before", NOW, "--apply", *more]
 
 
-def test_it_waits_for_a_replica(pair: Replicated, environment: dict[str, str]) -> None:
+@pytest.mark.parametrize("vendor", ["pair", "mysqls"])
+def test_it_waits_for_a_replica(vendor: str, request: pytest.FixtureRequest, environment: dict[str, str]) -> None:
+    pair: Replicated = request.getfixturevalue(vendor)
     where = keystone(pair.primary, 3_000)
     until("the replica has it", lambda: ask(pair.replica, "SHOW DATABASES LIKE 'keystone'") and pair.lag() == 0)
     pair.delay(6)
@@ -87,9 +98,11 @@ def test_it_waits_for_a_replica(pair: Replicated, environment: dict[str, str]) -
     until("the replica has caught up", lambda: ask(pair.replica, DEAD) == [(0,)])
 
 
-def test_unknown_lag_stops_it(pair: Replicated, environment: dict[str, str]) -> None:
+@pytest.mark.parametrize("vendor", ["pair", "mysqls"])
+def test_unknown_lag_stops_it(vendor: str, request: pytest.FixtureRequest, environment: dict[str, str]) -> None:
+    pair: Replicated = request.getfixturevalue(vendor)
     where = keystone(pair.primary, 50)
-    run(pair.replica, "STOP SLAVE")
+    pair.halt()
     try:
         command = words(where, "--replica", url(pair.replica), "--max-wait", "2")
         ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
@@ -97,7 +110,7 @@ def test_unknown_lag_stops_it(pair: Replicated, environment: dict[str, str]) -> 
         assert "lag" in ran.stderr
         assert ask(pair.primary, DEAD) == [(50,)]
     finally:
-        run(pair.replica, "START SLAVE")
+        pair.go_on()
 
 
 def test_it_waits_for_flow_control(nodes: list[Member], environment: dict[str, str], tmp_path: Path) -> None:
