@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from dbaudit.cli import operands, writing
+from dbaudit.cli import operands, options, writing
 
 app = typer.Typer(help="The journal of repairs.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -15,11 +15,15 @@ def init(
     journal_schema: writing.JournalSchema = "dbaudit",
     defaults_file: operands.DefaultsFile = None,
     ask_password: operands.AskPassword = False,
+    format: options.Format = None,
+    output: options.Output = None,
 ) -> int:
     """Make the journal's schema and tables on the database's server, if they are not there. Nothing else is touched."""
-    from dbaudit.repair.journal import init_journal
+    from dbaudit.cli import places
+    from dbaudit.repair import results
+    from dbaudit.report.write import destinations, write
 
-    target = writing.target(url, journal_schema, defaults_file, ask_password)
-    made = init_journal(target)
-    typer.echo(f"made {', '.join(made)} in `{target.journal.schema}`" if made else "the journal is there already")
-    return 0
+    where = destinations(format or [], output)
+    result = results.initialised(writing.target(url, journal_schema, defaults_file, ask_password))
+    write(result, where, width=places.width(), colour=places.colour())
+    return result.exit

@@ -203,7 +203,7 @@ def held(connection: Connection, journal: Journal, name: str) -> Held | None:
     if row is None:
         return None
     run = None if row[2] is None else int(row[2])
-    return Held(Holder(**json.loads(row[0])), str(row[1]), run, int(row[3]), int(row[4]) / 1e6)
+    return Held(_read(row[0]), str(row[1]), run, int(row[3]), int(row[4] or 0) / 1e6)
 
 
 def unlock(connection: Connection, journal: Journal, name: str) -> Held | None:
@@ -229,6 +229,14 @@ def unlock(connection: Connection, journal: Journal, name: str) -> Held | None:
 def _number(cursor: Any, table: str, name: str) -> int:
     cursor.execute(f"SELECT number FROM {table} WHERE name = %s", (name,))
     return int((cursor.fetchone() or (0,))[0])
+
+
+def _read(text: str) -> Holder:
+    """A holder; one that another version wrote in another way may be alive anywhere, until its lease expires."""
+    try:
+        return Holder(**json.loads(text))
+    except (ValueError, TypeError):
+        return Holder("a host that cannot be told", 0, "", "")
 
 
 def _written(holder: Holder) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from dbaudit.errors import UsageError
+from dbaudit.errors import DbauditError, UsageError
 from dbaudit.repair.walk import Values
 from dbaudit.schema.model import Schema
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 RUNNING, DONE, STOPPED, UNDONE = "running", "done", "stopped", "undone"
 REPLACED = "replaced"  # in a run's details: its undo takes rows out and puts them back, since keys are swapped
 EDITS = "edits"  # the part of chunks that make rows too: their `last_key` counts the rows that were there before
+FOREIGN = "foreign"  # in a run's details as they are read: they are not what this version writes
 _TIME = "DATE_FORMAT({}, '%%Y-%%m-%%dT%%H:%%i:%%s.%%fZ')"
 _RUN = (
     f"SELECT run, work, db, fingerprint, state, {_TIME.format('started')}, {_TIME.format('cutoff')}, planned, changed, "
@@ -113,7 +114,15 @@ def images_due(cursor: Any, target: Target, run: int, seq: int) -> int:
         f"SELECT part, changed, last_key FROM {target.journal.table('chunk')} WHERE run = %s AND seq = %s", (run, seq)
     )
     part, changed, last = cursor.fetchone()
-    return int(json.loads(last)[0]) if part == EDITS else int(changed)
+    if part != EDITS:
+        return int(changed)
+    try:
+        return int(json.loads(last)[0])
+    except (ValueError, TypeError, LookupError):
+        raise DbauditError(
+            f"chunk {seq} of run {run} does not say how many rows it met: another version of dbaudit wrote it",
+            "undo it with that version, or bring its rows back by hand from the journal",
+        ) from None
 
 
 def absent_chunks(cursor: Any, target: Target, run: int, chunks: int) -> tuple[int, ...]:
@@ -163,8 +172,12 @@ def versions(connection: Connection, schema: Schema) -> str:
 
 
 def _record(row: Any) -> RunRecord:
-    run, work, database, fingerprint, state, started, cutoff, planned, changed, undoable, details = row
+    run, work, database, fingerprint, state, started, cutoff, planned, changed, undoable, text = row
+    try:
+        details = dict(json.loads(text))
+    except (ValueError, TypeError):
+        details = {FOREIGN: True}
     return RunRecord(
         int(run), str(work), str(database), str(fingerprint), str(state), str(started), str(cutoff), int(planned),
-        int(changed), bool(int(undoable)), json.loads(details),
+        int(changed), bool(int(undoable)), details,
     )  # fmt: skip

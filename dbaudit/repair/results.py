@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from dbaudit.errors import UsageError
 from dbaudit.finding import Verdict
 from dbaudit.repair import records
-from dbaudit.repair.journal import is_there
+from dbaudit.repair.journal import init_journal, is_there
 from dbaudit.repair.lease import held, unlock
 from dbaudit.repair.limits import Limits, Outcome, check_limits
 from dbaudit.repair.plan import make_plan
@@ -51,6 +51,13 @@ def undo_planned(run: str, target: Target, refuse: Refuse = refuse_nothing) -> R
 def undone(outcome: Undone, target: Target) -> Result:
     """What an undo did."""
     return _result("undo", target, (), {"applied": True, "undo": outcome.as_dict()})
+
+
+def initialised(target: Target) -> Result:
+    """The journal's tables that were made."""
+    made, schema = init_journal(target), target.journal.schema
+    said = f"made {', '.join(made)} in `{schema}`" if made else f"the journal `{schema}` is there already"
+    return _result("journal init", target, (said,), {"journal": {"schema": schema, "made": list(made)}})
 
 
 def listed(target: Target) -> Result:

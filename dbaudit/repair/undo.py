@@ -6,7 +6,6 @@ untouched since, and nothing of anybody's later work is overwritten.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -94,6 +93,11 @@ def _refuse_state(record: RunRecord) -> None:
             f"run {record.run} ({record.work}) kept no journal of its rows and cannot be undone",
             "its plan said so before it ran",
         )
+    if record.details.get(records.FOREIGN):
+        raise DbauditError(
+            f"run {record.run} ({record.work}) is not written as this version of dbaudit writes runs",
+            "undo it with the version that wrote it, or bring its rows back by hand from the journal",
+        )
 
 
 def _refuse_parts(record: RunRecord, kept: list[str], count: int) -> None:
@@ -165,7 +169,13 @@ def _chunks(target: Target, connection: Connection, run: int) -> tuple[int, ...]
         return tuple(int(row[0]) for row in cursor.fetchall())
 
 
-def parameters_of(record: RunRecord) -> Mapping[str, Any]:
-    """What the run was told, for those who compute its counters anew."""
-    found = record.details.get("parameters", {})
-    return dict(found) if isinstance(found, dict) else json.loads(found)
+def parameters_of(record: RunRecord, *names: str) -> Mapping[str, Any]:
+    """What the run was told, for those who compute its counters anew. Raises DbauditError where one is missing."""
+    found = record.details.get("parameters")
+    missing = [name for name in names if not isinstance(found, dict) or name not in found]
+    if missing:
+        raise DbauditError(
+            f"run {record.run} does not say its {', '.join(missing)}: another version of dbaudit wrote it",
+            "undo it with that version, or bring its rows back by hand from the journal",
+        )
+    return found or {}

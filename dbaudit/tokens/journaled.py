@@ -33,9 +33,10 @@ def resumed(opened: Opened) -> Opened:
         if not is_there(connection, target):
             return opened
         old = records.resumable(cursor, target, Work(WORK, (), _parameters(opened)).fingerprint)
-    if old is None:
+    settled = old.details.get("settled") if old else None
+    if old is None or not isinstance(settled, dict):
         return opened
-    at = datetime.fromisoformat(old.details["settled"]["cutoff"].removesuffix("Z"))
+    at = datetime.fromisoformat(str(settled["cutoff"]).removesuffix("Z"))
     cutoff = Cutoff(at, f"that of run {old.run}, which goes on", given=opened.cutoff.given)
     only = tuple(each.table.lower() for each in opened.families)
     return replace(opened, cutoff=cutoff, families=families(opened.schema, cutoff, opened.retention, only)[0])

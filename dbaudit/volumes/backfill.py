@@ -55,7 +55,7 @@ def backfill(look: Look, wanted: str, scope: Scope) -> Work:
 
 def counters(look: Look, record: RunRecord) -> Work:
     """The counters of the type that a run gave, for its undo."""
-    told = parameters_of(record)
+    told = parameters_of(record, "type", "name", "snapshots_count")
     kind = Kind(str(told["type"]), str(told["name"]))
     return Work(f"{NAME}: usage", usage_parts(look, kind, snapshots_count=bool(told["snapshots_count"])))
 

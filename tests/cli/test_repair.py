@@ -76,6 +76,13 @@ def test_from_audit_to_undo(server: Server, schema: str, url: str, said: Callabl
     assert CHECK in [finding["check"] for finding in said("audit", url)[1]["findings"]]
 
 
+def test_the_journal_is_made_once(url: str, said: Callable[..., Any]) -> None:
+    code, made = said("journal", "init", url)
+    assert (code, made["command"], made["verdict"]) == (0, "journal init", "clean")
+    assert made["journal"] == {"schema": "dbaudit", "made": ["lease", "run", "chunk", "image"]}
+    assert said("journal", "init", url)[1]["journal"]["made"] == []
+
+
 def test_the_text_says_what_would_be_done(url: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["repair", CHECK, url]) == 0
     text = capsys.readouterr().out
@@ -93,6 +100,7 @@ def test_refusals_have_their_exit_codes(
     assert run(["undo", url, "77"]) == 66
     assert run(["repair", CHECK, url, "--apply", "--max-rows", "0"]) == 64
     assert run(["journal", "init", url]) == 0
+    assert "made lease, run, chunk, image in `dbaudit`" in capsys.readouterr().out
     assert run(["undo", url, "77"]) == 64
     with contextlib.closing(server.admin("dbaudit")) as connection, connection.cursor() as cursor:
         cursor.execute(

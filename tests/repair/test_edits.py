@@ -7,11 +7,14 @@ import contextlib
 import pytest
 
 from dbaudit.errors import DbauditError
+from dbaudit.repair import records
+from dbaudit.repair.apply import apply
 from dbaudit.repair.edits import Edit, Edits, Insert, Prepared
 from dbaudit.repair.retract import undo
 from dbaudit.repair.target import Target
 from dbaudit.repair.throttle import Throttle
-from tests.repair.test_apply import Contents, Execute, fill
+from dbaudit.repair.undo import parameters_of
+from tests.repair.test_apply import BLANK, QUICK, Contents, Execute, fill
 
 CHUNKS = (
     Edits((Edit("child", 5, {"words": ""}, {"words": "five"}),), (Insert("child", {"words": "new"}),)),
@@ -57,6 +60,40 @@ def test_an_undo_refuses_where_images_are_gone(target: Target, execute: Execute,
     with pytest.raises(DbauditError, match=rf"chunk 2 of run {run} changed 2 rows and the journal has images of 1"):
         undo(target, str(run), Throttle())
     assert contents() == after
+
+
+@pytest.mark.parametrize("key", ["NULL", "'[]'", "'[\"id-1\"]'", "'?'", "'{}'"])
+def test_a_chunk_of_another_version_is_left_alone(
+    key: str, target: Target, execute: Execute, contents: Contents
+) -> None:
+    fill(execute)
+    execute("ALTER TABLE child ADD deleted INT NOT NULL DEFAULT 0")
+    run = written(target)
+    execute(f"UPDATE {target.journal.table('chunk')} SET last_key = {key}")
+    after = contents()
+    with pytest.raises(DbauditError, match="another version of dbaudit wrote it"):
+        undo(target, str(run), Throttle())
+    assert contents() == after
+
+
+@pytest.mark.parametrize("details", ["", "?", "[1]", "3"])
+def test_a_run_of_another_version_is_listed_and_left_alone(details: str, target: Target, execute: Execute) -> None:
+    fill(execute)
+    run = apply(BLANK, target, Throttle(), QUICK).run
+    execute(f"UPDATE {target.journal.table('run')} SET details = '{details}'")
+    with pytest.raises(DbauditError, match="not written as this version of dbaudit writes runs"):
+        undo(target, str(run), Throttle())
+    with target.session() as connection:
+        assert [each.run for each in records.all_runs(connection, target)] == [run]
+
+
+def test_counters_of_another_version_are_not_guessed(target: Target, execute: Execute) -> None:
+    fill(execute)
+    run = apply(BLANK, target, Throttle(), QUICK).run
+    with target.session() as connection:
+        record = records.one_run(connection, target, str(run))
+    with pytest.raises(DbauditError, match="does not say its type, name"):
+        parameters_of(record, "type", "name")
 
 
 def test_edits_that_break_off_are_stopped_and_can_be_undone(target: Target, execute: Execute) -> None:
