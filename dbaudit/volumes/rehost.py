@@ -115,6 +115,11 @@ def _services(look: Look, moves: Sequence[Move], *, service_will_come: bool) -> 
                 )
         elif not found:
             yield f"there is no {BINARY} service {move.new} yet: until it comes, these volumes cannot be managed"
+            if look.has("volumes", "service_uuid"):
+                yield (
+                    f"their `service_uuid` keeps naming the service of {move.old}: run `cinder-manage volume "
+                    f"update_service` when {move.new} has come (it leaves those alone that have none)"
+                )
         if any(row["disabled"] == "1" for row in found):
             yield f"the {BINARY} service {move.new} is disabled: no new volumes are placed there"
         yield from _old_service(look, move)
