@@ -47,10 +47,12 @@ INSERT INTO services (id, host, `binary`, uuid, deleted, updated_at) VALUES
   (4, 'new@lvm', 'cinder-backup', 'uuid-backup', 0, UTC_TIMESTAMP());
 INSERT INTO volumes (id, host, service_uuid, cluster_name, status, deleted) VALUES
   ('pool', 'old@lvm#p1', 'uuid-old', NULL, 'available', 0), ('bare', 'old@lvm', NULL, NULL, 'available', 0),
-  ('cluster', 'old@lvm#p1', 'uuid-old', 'c@lvm#p1', 'available', 0), ('gone', 'old@lvm#p1', 'uuid-old', NULL, 'deleted', 1),
+  ('cluster', 'old@lvm#p1', 'uuid-old', 'c@lvm#p1', 'available', 0),
+  ('gone', 'old@lvm#p1', 'uuid-old', NULL, 'deleted', 1),
   ('other', 'old@lvm2#p1', 'uuid-old', NULL, 'available', 0), ('undecided', 'old@lvm', NULL, NULL, 'error', NULL);
 INSERT INTO consistencygroups (id, host, deleted) VALUES ('cg', 'old@lvm#p1', 0);
-INSERT INTO `groups` VALUES ('g', 'p', NULL, 'old@lvm#p1', 'available', 0), ('g-gone', 'p', NULL, 'old@lvm', 'deleted', 1);
+INSERT INTO `groups` VALUES ('g', 'p', NULL, 'old@lvm#p1', 'available', 0),
+  ('g-gone', 'p', NULL, 'old@lvm', 'deleted', 1);
 INSERT INTO image_volume_cache_entries (host, image_id, volume_id, size) VALUES ('old@lvm#p1', 'i', 'pool', 1);
 INSERT INTO backups (id, host, deleted) VALUES ('b', 'old@lvm', 0);
 """
@@ -82,10 +84,9 @@ def volumes(execute: Execute) -> dict[str, tuple[Any, ...]]:
 def test_services_follow_and_pools_stay(server: Server, schema: str, target: Target, execute: Execute) -> None:
     before, there = dump(server, schema), volumes(execute)
     work = work_of(target, "old@lvm=new@lvm")
-    assert any(
-        "1 of these volumes belong to a cluster; their `cluster_name` is not touched" in w for w in work.warnings
-    )
-    assert any("1 row(s) of `volumes` are neither live nor deleted (NULL)" in w for w in work.warnings)
+    said = " ".join(work.warnings)
+    assert "1 of these volumes belong to a cluster; their `cluster_name` is not touched" in said
+    assert "1 row(s) of `volumes` are neither live nor deleted (NULL)" in said
     done = apply(work, target, Throttle(), Limits())
     assert done.rows == 3 + 1 + 1 + 1
     after = volumes(execute)
@@ -107,7 +108,9 @@ def test_services_follow_and_pools_stay(server: Server, schema: str, target: Tar
 def test_a_service_that_is_to_come_leaves_the_old_uuid(target: Target, execute: Execute) -> None:
     with pytest.raises(DbauditError, match="there is no cinder-volume service later@lvm"):
         work_of(target, "old@lvm=later@lvm")
-    apply(work_of(target, "old@lvm=later@lvm", will_come=True), target, Throttle(), Limits())
+    work = work_of(target, "old@lvm=later@lvm", will_come=True)
+    assert "`cinder-manage volume update_service` when later@lvm has come" in " ".join(work.warnings)
+    apply(work, target, Throttle(), Limits())
     after = volumes(execute)
     assert after["pool"] == ("later@lvm#p1", "uuid-old", None)
     assert after["bare"] == ("later@lvm", None, None)
