@@ -4,8 +4,10 @@
 
 Tokens of which 90 % are expired, durable servers with row-based binary log, a buffer pool smaller than the table. The
 runs of the peers are interleaved; each begins on a fresh copy of the data. Needs pt-archiver (percona-toolkit). Prints
-every run, the medians, and what is promised; exits 1 where a promise is not kept. With --gentle: what a service that
-uses the table meanwhile feels of the default profile, and of pt-archiver --bulk-delete at the same rows a second.
+every run, the medians, and what is promised; exits 1 where a promise is not kept. --rebuild, which leaves the old table
+beside the new one, is one of the peers: its rows a second are the dead rows that it got rid of. With --gentle: what a
+service that uses the table meanwhile feels of the default profile, and of pt-archiver --bulk-delete at the same rows a
+second.
 """
 
 from __future__ import annotations

@@ -170,6 +170,7 @@ def loop(server: Durable) -> int:
 WATCH = ("--max-history", "1000000000")
 PEERS: dict[str, Work] = {
     "dbaudit --fast": dbaudit("--fast", *WATCH),
+    "dbaudit --rebuild": dbaudit("--rebuild", *WATCH),
     "pt-archiver --commit-each": archiver("--limit", "1000", "--commit-each"),
     "pt-archiver --bulk-delete": archiver("--limit", "1000", "--commit-each", "--bulk-delete"),
     "single DELETE": single,
