@@ -110,6 +110,19 @@ def test_undo_leaves_what_somebody_touched_since(target: Target, execute: Execut
     assert len(after) == 1
 
 
+def test_a_row_whose_place_is_taken_stays_and_the_plan_says_so(
+    target: Target, execute: Execute, contents: Contents
+) -> None:
+    fill(execute)
+    done = apply(ORPHANS, target, Throttle(), QUICK)
+    execute("INSERT INTO child (id, parent_id, words) VALUES (11, 1, 'mine')")
+    with target.session() as connection:
+        told = plan_undo(target, connection, str(done.run))
+    assert (told.units, told.kept_units, told.kept) == (done.rows - 1, 1, ("`child` 11 is there again",))
+    assert undo(target, str(done.run), Throttle()).restored == done.rows - 1
+    assert execute("SELECT parent_id, words FROM child WHERE id = 11") == [(1, "mine")]
+
+
 def test_a_later_run_on_the_rows_refuses_the_undo(target: Target, execute: Execute, contents: Contents) -> None:
     fill(execute)
     first = apply(BLANK, target, Throttle(), QUICK)
