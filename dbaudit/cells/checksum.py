@@ -1,20 +1,19 @@
 """Two live tables compared by checksums that the servers compute: ranges of keys first, then parts of them, then rows.
 
-A row's text has the length of every text before it, so that no separator inside of one can fool it; NULL is told from
-every value; texts are compared as bytes. A row's hash is two CRC32s of 32 bits, of the text and of the text backwards:
-one CRC with two seeds would be no more than one, since CRC is linear. A range is compared by its number of rows, the
-sum and the exclusive or of the hashes: two rows that swap a value cancel in one of them, not in all.
+A range is compared by its number of rows, the sum and the exclusive or of their hashes (`rowhash`): two rows that swap
+a value cancel in one of them, not in all.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dbaudit.cells.rowhash import hashes
 from dbaudit.errors import DbauditError, UsageError
-from dbaudit.proof.value import Kind, canonical, kind_of, number_bounds
+from dbaudit.proof.value import Kind, kind_of, number_bounds
 from dbaudit.schema.model import Table
 from dbaudit.schema.text import name as quoted
 
@@ -58,121 +57,148 @@ def compare_tables(left: Side, right: Side, key: Sequence[str], columns: Sequenc
     `key` must be unique and without NULL on both sides. Raises UsageError for a key or column that is not there.
     """
     _demand(left, right, key, columns)
-    free = [_is_free(left.table, column) or _is_free(right.table, column) for column in columns]
-    texts = [_text(left.table, right.table, column) for column in columns]
-    hashed = tuple(_hash(list(zip(each, free, strict=True))) for each in zip(*texts, strict=True))
+    hashed = hashes((left.table, right.table), columns)
     for side in (left, right):
-        _settle(side.connection)
+        settle(side.connection)
     with ThreadPoolExecutor(2) as pool:
-        compared = _Compared(left, right, tuple(key), hashed, pool)
-        for part in _ranges(left, tuple(key), Range(None, None), CHUNK, _estimate(left)):
-            yield from compared.differences(part, CHUNK)
+        sides = [
+            Rows(side.connection, quoted(side.table.name), tuple(key), each)
+            for side, each in zip((left, right), hashed, strict=True)
+        ]
+        compared = Compared(sides[0], sides[1], pool)
+        column = left.table.column(key[0])
+        whole = len(key) == 1 and column is not None and bool(number_bounds(column.type))
+        for part in _ranges(sides[0], Range(None, None), CHUNK, _estimate(left), whole=whole):
+            yield from compared.differences(part, whole=whole)
 
 
-@dataclass(frozen=True)
-class _Compared:
-    left: Side
-    right: Side
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows of a server that are told apart by `key`: where they stand, which of them, and their hash."""
+
+    connection: Connection
+    source: str
     key: Key
-    hashed: tuple[str, ...]
-    pool: ThreadPoolExecutor
+    hashed: str
+    where: str = "1"
 
-    def differences(self, part: Range, size: int) -> Iterator[Difference]:
-        sums = list(self.pool.map(self._sums, (0, 1), (part, part)))
-        if sums[0] == sums[1]:
-            return
-        if max(int(each[0] or 0) for each in sums) <= ROWS:
-            yield from self._rows(part)
-            return
-        fuller = self.left if int(sums[0][0] or 0) >= int(sums[1][0] or 0) else self.right
-        rows = max(int(each[0] or 0) for each in sums)
-        size = rows // PIECES + 1
-        for piece in _ranges(fuller, self.key, part, size, rows):
-            yield from self.differences(piece, size)
-
-    def _sums(self, number: int, part: Range) -> Sums:
-        side = (self.left, self.right)[number]
-        where, values = _within(self.key, part)
-        with side.connection.cursor() as cursor:
+    def sums(self, part: Range) -> Sums:
+        """How many rows of a range there are, the sum and the exclusive or of their hashes."""
+        where, values = within(self.key, part)
+        with self.connection.cursor() as cursor:
             # The assignment keeps the hash from being computed twice; the second argument is evaluated after it.
             cursor.execute(
-                f"SELECT COUNT(*), SUM(@dbaudit_hash := {self.hashed[number]}), BIT_XOR(@dbaudit_hash) "
-                f"FROM {quoted(side.table.name)} WHERE {where}",
+                f"SELECT COUNT(*), SUM(@dbaudit_hash := {self.hashed}), BIT_XOR(@dbaudit_hash) "
+                f"FROM {self.source} WHERE {self.where} AND {where}",
                 values,
             )
             return tuple(None if each is None else str(each) for each in cursor.fetchone() or ())
 
+    def hashes(self, part: Range) -> dict[Key, tuple[str, ...]]:
+        """The hashes of a range by key, in order."""
+        where, values = within(self.key, part)
+        keys = ", ".join(map(quoted, self.key))
+        found: dict[Key, list[str]] = {}
+        with self.connection.cursor() as cursor:
+            cursor.execute(f"SELECT {keys}, {self.hashed} FROM {self.source} WHERE {self.where} AND {where}", values)
+            for *key, hashed in cursor.fetchall():
+                found.setdefault(tuple(map(shown, key)), []).append(str(hashed))
+        return {key: tuple(sorted(each)) for key, each in found.items()}
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Two sets of rows. `ruler` has one row for each key that ranges are cut by, where the sets have several."""
+
+    left: Rows
+    right: Rows
+    pool: Executor
+    ruler: Rows | None = None
+
+    def differences(self, part: Range, *, whole: bool = False) -> Iterator[Difference]:
+        """The keys of a range that differ, cut down by bisection; `whole`: the key is one whole number."""
+        sums = list(self.pool.map(Rows.sums, (self.left, self.right), (part, part)))
+        if sums[0] == sums[1]:
+            return
+        counts = [int(each[0] or 0) for each in sums]
+        pieces = []
+        if max(counts) > ROWS:
+            ruler = self.ruler or (self.left if counts[0] >= counts[1] else self.right)
+            rows = int(ruler.sums(part)[0] or 0) if self.ruler else max(counts)
+            pieces = list(_ranges(ruler, part, rows // PIECES + 1, rows, whole=whole))
+        if len(pieces) < 2:
+            yield from self._rows(part)
+            return
+        for piece in pieces:
+            yield from self.differences(piece, whole=whole)
+
     def _rows(self, part: Range) -> Iterator[Difference]:
-        mine, theirs = self.pool.map(self._fetched, (0, 1), (part, part))
+        mine, theirs = self.pool.map(Rows.hashes, (self.left, self.right), (part, part))
         for key in sorted({*mine, *theirs}):
             if mine.get(key) != theirs.get(key):
                 yield Difference(key, "left" if key not in theirs else "right" if key not in mine else None)
 
-    def _fetched(self, number: int, part: Range) -> dict[Key, str]:
-        side = (self.left, self.right)[number]
-        where, values = _within(self.key, part)
-        keys = ", ".join(map(quoted, self.key))
-        with side.connection.cursor() as cursor:
-            cursor.execute(f"SELECT {keys}, {self.hashed[number]} FROM {quoted(side.table.name)} WHERE {where}", values)
-            return {tuple(map(_shown, row[:-1])): str(row[-1]) for row in cursor.fetchall()}
 
-
-def _ranges(side: Side, key: Key, within: Range, size: int, rows: int) -> Iterator[Range]:
+def _ranges(side: Rows, within_: Range, size: int, rows: int, *, whole: bool) -> Iterator[Range]:
     """Ranges of about `size` rows of a side that has `rows`; together they cover everything between the bounds."""
-    column = side.table.column(key[0])
-    if len(key) == 1 and column is not None and number_bounds(column.type):
-        yield from _even(side, key, within, size, rows)
-        return
-    keys = ", ".join(map(quoted, key))
-    low = within.low
+    if whole:
+        yield from _even(side, within_, size, rows)
+    else:
+        yield from ranges(side, within_, size)
+
+
+def ranges(side: Rows, part: Range, size: int) -> Iterator[Range]:
+    """Ranges of `size` rows, in the order of the key."""
+    keys = ", ".join(map(quoted, side.key))
+    low = part.low
     while True:
-        where, values = _within(key, Range(low, within.high))
+        where, values = within(side.key, Range(low, part.high))
         row = _one(
-            side,
-            f"SELECT {keys} FROM {quoted(side.table.name)} WHERE {where} ORDER BY {keys} LIMIT 1 OFFSET {size}",
+            side.connection,
+            f"SELECT {keys} FROM {side.source} WHERE {side.where} AND {where} ORDER BY {keys} LIMIT 1 OFFSET {size}",
             values,
         )
         if row is None:
-            yield Range(low, within.high)
+            yield Range(low, part.high)
             return
-        high = tuple(map(_shown, row))
+        high = tuple(map(shown, row))
         yield Range(low, high)
         low = high
 
 
-def _even(side: Side, key: Key, within: Range, size: int, rows: int) -> Iterator[Range]:
+def _even(side: Rows, part: Range, size: int, rows: int) -> Iterator[Range]:
     """Ranges of a whole number, all of one width: where the numbers are dense here and there, more rows are in one."""
-    where, values = _within(key, within)
-    name = quoted(key[0])
-    row = _one(side, f"SELECT MIN({name}), MAX({name}) FROM {quoted(side.table.name)} WHERE {where}", values)
-    low = within.low
+    where, values = within(side.key, part)
+    name = quoted(side.key[0])
+    row = _one(side.connection, f"SELECT MIN({name}), MAX({name}) FROM {side.source} WHERE {where}", values)
+    low = part.low
     if row is not None and row[0] is not None:
-        least, most = int(_shown(row[0])), int(_shown(row[1]))
+        least, most = int(shown(row[0])), int(shown(row[1]))
         step = max((most - least + 1) * size // max(rows, 1), 1)
         for bound in range(least + step, most + 1, step):
             yield Range(low, (str(bound),))
             low = (str(bound),)
-    yield Range(low, within.high)
+    yield Range(low, part.high)
 
 
 def _estimate(side: Side) -> int:
     """About how many rows a table has, by the server's statistics."""
     row = _one(
-        side,
+        side.connection,
         "SELECT TABLE_ROWS FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = %s",
         (side.table.name,),
     )
-    return int(_shown(row[0])) if row is not None and row[0] is not None else 0
+    return int(shown(row[0])) if row is not None and row[0] is not None else 0
 
 
-def _one(side: Side, sql: str, values: tuple[str, ...]) -> tuple[object, ...] | None:
-    with side.connection.cursor() as cursor:
+def _one(connection: Connection, sql: str, values: tuple[str, ...]) -> tuple[object, ...] | None:
+    with connection.cursor() as cursor:
         cursor.execute(sql, values)
         row = cursor.fetchone()
         return None if row is None else tuple(row)
 
 
-def _within(key: Key, part: Range) -> tuple[str, tuple[str, ...]]:
+def within(key: Key, part: Range) -> tuple[str, tuple[str, ...]]:
     """The condition of a range, written so that an index of the key serves it."""
     said, values = [], []
     for bound, last, before in ((part.low, ">=", ">"), (part.high, "<", "<")):
@@ -189,37 +215,6 @@ def _within(key: Key, part: Range) -> tuple[str, tuple[str, ...]]:
             said.append(f"{quoted(key[0])} {'>=' if last == '>=' else '<='} %s")
             values.append(bound[0])
     return " AND ".join(said) or "1", tuple(values)
-
-
-def _hash(texts: Sequence[tuple[str, bool]]) -> str:
-    """The hash of a row; `texts` are its values, and whether any character may be in one."""
-    parts = []
-    for text, free in texts:
-        parts += [f"COALESCE(LENGTH({text}), 'N')", "':'", f"COALESCE({text}, '')"] if free else [
-            f"COALESCE({text}, 'N')", "','"
-        ]  # fmt: skip
-    row = f"@dbaudit_row := CAST(CONCAT({', '.join(parts)}) AS BINARY)"
-    return f"((CRC32({row}) << 32) | CRC32(REVERSE(@dbaudit_row)))".replace("%", "%%")  # statements have parameters
-
-
-def _text(left: Table, right: Table, name: str) -> tuple[str, str]:
-    """A column as both sides shall write it: as it is where types are the same, else in one canonical form."""
-    one, other = left.column(name), right.column(name)
-    assert one is not None and other is not None
-    if one.type != other.type or one.type.startswith(("float", "double", "real", "bit", "json")):
-        return canonical(one), canonical(other)
-    if kind_of(one.type) not in (Kind.TEXT, Kind.CHOICE):
-        return quoted(name), quoted(name)
-    if (one.charset or left.charset) != (other.charset or right.charset):
-        return canonical(one), canonical(other)
-    return f"CAST({quoted(name)} AS BINARY)", f"CAST({quoted(name)} AS BINARY)"
-
-
-def _is_free(table: Table, name: str) -> bool:
-    """Whether any character may be in a value: not in numbers and times."""
-    column = table.column(name)
-    assert column is not None
-    return kind_of(column.type) not in (Kind.NUMBER, Kind.TIME)
 
 
 def _demand(left: Side, right: Side, key: Sequence[str], columns: Sequence[str]) -> None:
@@ -246,11 +241,13 @@ def _demand(left: Side, right: Side, key: Sequence[str], columns: Sequence[str])
             )
 
 
-def _settle(connection: Connection) -> None:
+def settle(connection: Connection) -> None:
+    """Make a session give values as text, and times in UTC."""
     connection.decoders = {}
     with connection.cursor() as cursor:
         cursor.execute("SET SESSION time_zone = '+00:00'")
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """A value of a key as it goes back into a statement."""
     return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else str(value)

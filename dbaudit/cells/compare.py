@@ -20,6 +20,7 @@ from dbaudit.cells.parallel import each
 from dbaudit.cells.placing import Kept, alone, misplaced, name_of
 from dbaudit.cells.source import labels, opened
 from dbaudit.cells.store import Lookup, keep, things
+from dbaudit.cells.suspects import suspects
 from dbaudit.comparison.side import Side
 from dbaudit.finding import Skipped
 from dbaudit.result import Result
@@ -47,21 +48,24 @@ def compare(sides: Sequence[Side], looking: Looking) -> Result:
     """The result of comparing the top (the first side) with its cells."""
     demand(sides)
     compared = columns_of([_tables(side) for side in sides])
-    first = _look(sides, compared, looking, None, None)
+    narrow = suspects(sides, compared)
+    first = _look(sides, compared, looking, "first", narrow.uuids if narrow else None, narrow.names if narrow else None)
     hidden = blind(sides, labels(sides), NEEDED)
     faults = confirmed(
         hidden.seen(first.faults),
         sides,
         looking,
-        lambda uuids: _look(sides, compared, looking, uuids, first.names).faults,
+        lambda uuids: _look(sides, compared, looking, "second", uuids, first.names).faults,
     )
     instants = [one.instant for one in first.kept]
     names = [one.label for one in first.kept]
     found = findings(faults, instant.horizon(instants), KINDS)
+    taken = {one.label: instant.shown(one.instant) for one in first.kept}
+    unseen = _unseen(narrow.unseen if narrow else first.unseen)
     return Result(
         "cells compare", hidden.verdict(found), databases=tuple(map(database_of, sides)), findings=found,
-        skipped=(*hidden.skipped, *_unseen(first)), notes=instant.notes(names, instants),
-        extra={"as_of": {one.label: instant.shown(one.instant) for one in first.kept}},
+        skipped=(*hidden.skipped, *unseen), notes=instant.notes(names, instants),
+        extra={"by_checksum": narrow is not None, "as_of": taken},
     )  # fmt: skip
 
 
@@ -69,8 +73,8 @@ def _tables(side: Side) -> dict[str, frozenset[str]]:
     return {name: frozenset(column.name for column in table.columns) for name, table in side.schema.tables.items()}
 
 
-def _unseen(look: Look) -> Iterator[Skipped]:
-    for name, count in sorted(look.unseen.items()):
+def _unseen(counts: Mapping[str, int]) -> Iterator[Skipped]:
+    for name, count in sorted(counts.items()):
         yield Skipped(
             "cells.only-at-top",
             f"{count:,} live instances at the top belong to cell {name}, which is none of the databases named",
@@ -78,11 +82,14 @@ def _unseen(look: Look) -> Iterator[Skipped]:
 
 
 def _look(
-    sides: Sequence[Side], compared: Compared, looking: Looking, uuids: frozenset[str] | None,
+    sides: Sequence[Side], compared: Compared, looking: Looking, which: str, uuids: frozenset[str] | None,
     names: tuple[str | None, ...] | None,
 ) -> Look:  # fmt: skip
-    """Everything that differs at this instant. `names` are the cells' names, where a look before told them."""
-    files = [looking.folder / f"{'first' if uuids is None else 'second'}-{n}.mirror" for n in range(len(sides))]
+    """Everything that differs at this instant, of the instances `uuids` alone where these are suspects.
+
+    `names` are the cells' names, where they are known.
+    """
+    files = [looking.folder / f"{which}-{n}.mirror" for n in range(len(sides))]
     tasks = [(side, name, file, compared, uuids) for side, name, file in zip(sides, labels(sides), files, strict=True)]
     kept = tuple(each(read, tasks, looking.jobs, "read", looking.watch))
     top, cells = kept[0], kept[1:]

@@ -22,7 +22,7 @@ OWN = frozenset(
 )
 # The columns that are compared of instances, and of block devices.
 Compared = tuple[tuple[str, ...], tuple[str, ...]]
-INSTANCE, DEVICE, METADATA, SYSTEM = 0, 1, 2, 3  # marks of what a part is
+INSTANCE, DEVICE, METADATA, SYSTEM, GONE = 0, 1, 2, 3, 4  # marks of what a part is
 _DEVICE_OWN = frozenset({"id", "instance_uuid", "deleted", "device_name", *TIMES})
 
 
@@ -39,6 +39,7 @@ class Mirror:
     system: Mapping[str, str | None]
     times: Mapping[str, str | None]  # of a part, by its key
     ids: Mapping[str, int]  # of a block device, by its key
+    gone: Mapping[int, str | None]  # when a row of a kind of part was last deleted, by its mark
 
 
 def shared(sources: Sequence[Mapping[str, frozenset[str]]], table: str, own: frozenset[str]) -> tuple[str, ...]:
@@ -67,12 +68,18 @@ def parts(source: Source, compared: Compared, uuids: frozenset[str] | None) -> I
     ):
         if uuid is not None and deleted == "0":
             yield uuid, [DEVICE, int(id_ or 0), device, newest(*rest[:3]), *rest[3:]]
+        elif uuid is not None and rest[2] is not None:
+            yield uuid, [GONE, DEVICE, rest[2]]
     for mark, table in ((METADATA, "instance_metadata"), (SYSTEM, "instance_system_metadata")):
         for uuid, key, value, deleted, id_, *times in source.rows(
             table, ("instance_uuid", "key", "value", "deleted", "id", *TIMES), others
         ):
-            if uuid is not None and key is not None and deleted == "0" and "instance_type_" not in key:
+            if uuid is None or key is None or "instance_type_" in key:
+                continue
+            if deleted == "0":
                 yield uuid, [mark, int(id_ or 0), key, value, newest(*times)]
+            elif times[2] is not None:
+                yield uuid, [GONE, mark, times[2]]
 
 
 def mirror(found: Sequence[Part], compared: Compared) -> Mirror | None:
@@ -81,7 +88,10 @@ def mirror(found: Sequence[Part], compared: Compared) -> Mirror | None:
     if own is None:
         return None
     _, state, cell, latest, *values = own
-    ordered = sorted((part for part in found if part[0] != INSTANCE), key=lambda part: int(part[1]))
+    ordered = sorted((part for part in found if part[0] not in (INSTANCE, GONE)), key=lambda part: int(part[1]))
+    gone: dict[int, str | None] = {}
+    for _, mark, time in (part for part in found if part[0] == GONE):
+        gone[mark] = newest(gone.get(mark), time)
     times: dict[str, str | None] = {}
     texts: dict[int, dict[str, str | None]] = {METADATA: {}, SYSTEM: {}}
     devices: dict[str, Mapping[str, str | None]] = {}
@@ -95,7 +105,7 @@ def mirror(found: Sequence[Part], compared: Compared) -> Mirror | None:
             texts[part[0]][part[2]] = part[3]
             times[part[2]] = newest(times.get(part[2]), part[4])
     columns = dict(zip(compared[0], values, strict=True))
-    return Mirror(state, cell, columns, latest, devices, texts[METADATA], texts[SYSTEM], times, ids)
+    return Mirror(state, cell, columns, latest, devices, texts[METADATA], texts[SYSTEM], times, ids, gone)
 
 
 def device_key(device: Any, row: Mapping[str, str | None]) -> str:

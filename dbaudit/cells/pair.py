@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from dbaudit.cells.fault import Fault
 from dbaudit.cells.instant import newest
-from dbaudit.cells.mirrored import Mirror
+from dbaudit.cells.mirrored import DEVICE, METADATA, SYSTEM, Mirror
 
 _ABSENT = "\0"  # no value that a row can hold
 
@@ -88,16 +88,21 @@ def judge_pair(uuid: str, above: Mirror | None, below: Mirror, top: str, cell: s
         if value != below.columns[column]:
             yield pair.fault("cells.differs", column, top=_short(value), cell=_short(below.columns[column]))
     yield from _devices(above, below, pair)
-    for kind, mine, theirs in (
-        ("cells.metadata-differs", above.metadata, below.metadata),
-        ("cells.system-metadata-differs", above.system, below.system),
+    for kind, mark, mine, theirs in (
+        ("cells.metadata-differs", METADATA, above.metadata, below.metadata),
+        ("cells.system-metadata-differs", SYSTEM, above.system, below.system),
     ):
         keys = sorted(
             key for key in {*mine, *theirs} if (key in mine, mine.get(key)) != (key in theirs, theirs.get(key))
         )
         if keys:
             times = [side.times.get(key) for side in (above, below) for key in keys]
-            yield pair.fault(kind, times=times, keys=keys)
+            yield pair.fault(kind, times=[*times, *_gone(mark, above, below)], keys=keys)
+
+
+def _gone(mark: int, above: Mirror, below: Mirror) -> Iterator[str | None]:
+    """When rows of such parts were last deleted on either side: what only one side has may be what the other lost."""
+    return (side.gone.get(mark) for side in (above, below))
 
 
 def _devices(above: Mirror, below: Mirror, pair: Pair) -> Iterator[Fault]:
@@ -107,7 +112,8 @@ def _devices(above: Mirror, below: Mirror, pair: Pair) -> Iterator[Fault]:
     ):
         only = sorted(set(mine.devices) - set(theirs.devices))
         if only:
-            yield pair.fault(kind, times=[mine.times[key] for key in only], devices=only)
+            times = [mine.times[key] for key in only]
+            yield pair.fault(kind, times=[*times, *_gone(DEVICE, above, below)], devices=only)
     differing: dict[str, list[str]] = {}
     for key in sorted(set(above.devices) & set(below.devices)):
         for column, value in above.devices[key].items():

@@ -72,7 +72,7 @@ def opened(side: Side) -> Iterator[Source]:
     """The rows behind a side. Raises DbauditError for one that has none, or a server that refuses."""
     tables = {name: frozenset(column.name for column in table.columns) for name, table in side.schema.tables.items()}
     if isinstance(side.data, LiveData):
-        with side.data.connected() as connection, _snapshot(connection) as at:
+        with side.data.connected() as connection, snapshot(connection) as at:
             yield _Live(connection, tables, Instant(at))
     elif isinstance(side.data, DumpData):
         yield _Dumped(side.data, tables, _dumped_at(side.data), _CODECS.get((side.data.index.charset or "").lower()))
@@ -140,7 +140,7 @@ class _Live:
 
 
 @contextlib.contextmanager
-def _snapshot(connection: Connection) -> Iterator[datetime]:
+def snapshot(connection: Connection) -> Iterator[datetime]:
     """A transaction that sees one instant, which it gives, in UTC and by the server's clock."""
     connection.decoders = {}  # text as the server writes it, as in a dump
     with connection.cursor() as cursor:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dbaudit.cli import operands, options
+from dbaudit.cli import operands, options, writing
 
 if TYPE_CHECKING:
     from dbaudit.cells.looking import Looking
@@ -34,10 +34,6 @@ Authority = Annotated[
 ]
 DeleteExtra = Annotated[
     bool, typer.Option("--delete-extra", help="Soft-delete what the authority has not; otherwise it stays.")
-]
-Apply = Annotated[bool, typer.Option("--apply", help="Write. Without it a plan is shown and nothing is touched.")]
-JournalSchema = Annotated[
-    str, typer.Option("--journal-schema", metavar="NAME|SAME", help="Schema of the journal, on each server.")
 ]
 
 
@@ -77,8 +73,19 @@ def reconcile(
     cells: Cells,
     authority: Authority,
     delete_extra: DeleteExtra = False,
-    apply: Apply = False,
-    journal_schema: JournalSchema = "dbaudit",
+    apply: writing.Apply = False,
+    replica: writing.Replica = None,
+    ignore_replicas: writing.IgnoreReplicas = False,
+    max_lag: writing.MaxLag = 5.0,
+    max_threads: writing.MaxThreads = 25,
+    max_history: writing.MaxHistory = 1_000_000,
+    max_flow_control: writing.MaxPaused = 5.0,
+    sentinel: writing.Sentinel = None,
+    run_time: writing.RunTime = None,
+    sleep: writing.Sleep = 0.0,
+    window: writing.Hours = None,
+    max_wait: writing.MaxWait = 120.0,
+    journal_schema: writing.JournalSchema = "dbaudit",
     database: operands.Database = None,
     jobs: Jobs = None,
     defaults_file: operands.DefaultsFile = None,
@@ -90,11 +97,17 @@ def reconcile(
     """Make definitions equal to an authority's, and ids right where proven. Shows a plan; writes with --apply."""
     from dbaudit.cli import places
     from dbaudit.flavors import reconcile as work
+    from dbaudit.flavors.survey import Order
     from dbaudit.report.write import destinations, write
 
     where = destinations(format or [], output)
-    order = work.Order(authority, delete_extra, journal_schema)
-    with looking((top, *cells), database, jobs, None, defaults_file, ask_password, quiet) as (sides, look):
+    held = writing.brakes(
+        replica, ignore_replicas, max_lag, max_threads, max_history, max_flow_control, sentinel, run_time, sleep,
+        window, max_wait, defaults_file, ask_password,
+    )  # fmt: skip
+    read = looking((top, *cells), database, jobs, None, defaults_file, ask_password, quiet)
+    with read as (sides, look), writing.holding(held, apply=apply, quiet=quiet) as hold:
+        order = Order(authority, delete_extra, journal_schema, hold=hold)
         result = work.apply(sides, look, order) if apply else work.plan(sides, look, order)
     write(result, where, width=places.width(), colour=places.colour())
     return result.exit
@@ -104,8 +117,19 @@ def reconcile(
 def migrate(
     top: Top,
     cells: Cells,
-    apply: Apply = False,
-    journal_schema: JournalSchema = "dbaudit",
+    apply: writing.Apply = False,
+    replica: writing.Replica = None,
+    ignore_replicas: writing.IgnoreReplicas = False,
+    max_lag: writing.MaxLag = 5.0,
+    max_threads: writing.MaxThreads = 25,
+    max_history: writing.MaxHistory = 1_000_000,
+    max_flow_control: writing.MaxPaused = 5.0,
+    sentinel: writing.Sentinel = None,
+    run_time: writing.RunTime = None,
+    sleep: writing.Sleep = 0.0,
+    window: writing.Hours = None,
+    max_wait: writing.MaxWait = 120.0,
+    journal_schema: writing.JournalSchema = "dbaudit",
     database: operands.Database = None,
     jobs: Jobs = None,
     defaults_file: operands.DefaultsFile = None,
@@ -117,12 +141,17 @@ def migrate(
     """Write Kilo's JSON of every flavor that can be proven. Shows what would be written; writes with --apply."""
     from dbaudit.cli import places
     from dbaudit.flavors.migrate import migrate as work
-    from dbaudit.flavors.reconcile import Order
+    from dbaudit.flavors.survey import Order
     from dbaudit.report.write import destinations, write
 
     where = destinations(format or [], output)
-    with looking((top, *cells), database, jobs, None, defaults_file, ask_password, quiet) as (sides, look):
-        result = work(sides, look, Order(journal=journal_schema), apply=apply)
+    held = writing.brakes(
+        replica, ignore_replicas, max_lag, max_threads, max_history, max_flow_control, sentinel, run_time, sleep,
+        window, max_wait, defaults_file, ask_password,
+    )  # fmt: skip
+    read = looking((top, *cells), database, jobs, None, defaults_file, ask_password, quiet)
+    with read as (sides, look), writing.holding(held, apply=apply, quiet=quiet) as hold:
+        result = work(sides, look, Order(journal=journal_schema, hold=hold), apply=apply)
     write(result, where, width=places.width(), colour=places.colour())
     return result.exit
 

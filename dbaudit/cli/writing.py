@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from dbaudit.repair.records import RunRecord
     from dbaudit.repair.stop import Stop
     from dbaudit.repair.target import Target
+    from dbaudit.repair.throttle import Throttle
     from dbaudit.repair.work import Work
     from dbaudit.result import Result
 
@@ -101,10 +102,9 @@ def brakes(
 
 
 @contextmanager
-def at_work(*, quiet: bool) -> Iterator[tuple[Stop, Watch]]:
-    """A stop that signals ask for, a progress line, and the log on standard error, while the block runs."""
+def listening(*, quiet: bool) -> Iterator[Stop]:
+    """A stop that signals ask for, and the log on standard error, while the block runs."""
     from dbaudit.repair.stop import on_signals
-    from dbaudit.report.progress import drawn
 
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
@@ -112,10 +112,32 @@ def at_work(*, quiet: bool) -> Iterator[tuple[Stop, Watch]]:
     log.addHandler(handler)
     log.setLevel(logging.WARNING if quiet else logging.INFO)
     try:
-        with on_signals() as stop, drawn(quiet=quiet) as watch:
-            yield stop, watch
+        with on_signals() as stop:
+            yield stop
     finally:
         log.removeHandler(handler)
+
+
+@contextmanager
+def at_work(*, quiet: bool) -> Iterator[tuple[Stop, Watch]]:
+    """The same with a progress line."""
+    from dbaudit.report.progress import drawn
+
+    with listening(quiet=quiet) as stop, drawn(quiet=quiet) as watch:
+        yield stop, watch
+
+
+@contextmanager
+def holding(held: Brakes, *, apply: bool, quiet: bool) -> Iterator[Callable[[Target], Throttle]]:
+    """What gives each of several databases its throttle, all with one wish to stop, while the block runs."""
+    from dbaudit.repair.brakes import throttle_of
+    from dbaudit.repair.throttle import Throttle
+
+    if not apply:
+        yield lambda _: Throttle()
+        return
+    with listening(quiet=quiet) as stop:
+        yield lambda target: throttle_of(held, target, stop)
 
 
 def do(command: str, work: Work, target: Target, limits: Limits, held: Brakes, *, apply: bool, quiet: bool) -> Result:

@@ -34,7 +34,7 @@ class Rows:
     """An instance with the rows that a migration changes."""
 
     instance: Instance
-    metadata: tuple[tuple[int, str], ...]  # live rows of a flavor: id, key
+    metadata: tuple[tuple[int, str | None], ...]  # live rows of a flavor: id, value
     extra: tuple[tuple[int, str | None], ...]  # live rows: id, flavor
 
 
@@ -75,4 +75,4 @@ def rows_of(uuid: str, parts: Sequence[Part]) -> Rows | None:
     extra = tuple((part[1], part[2]) for part in parts if part[0] == _EXTRA)
     embedded = read_embedded(texts, [flavor for _, flavor in extra if flavor is not None])
     instance = Instance(uuid, number, True, type_id, tuple(sizes), vm_state, task_state, None, embedded)
-    return Rows(instance, tuple((part[1], part[2]) for part in metadata), extra)
+    return Rows(instance, tuple((part[1], part[3]) for part in metadata), extra)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from dbaudit.cells.source import Source
@@ -113,9 +113,12 @@ def _fits(copy: Copy, flavor: Flavor) -> bool:
     return all((copy.number(name) or "0") == (flavor.values[name] or "0") for name in PROVING)
 
 
-def edits(carrier: Carrier, final: Definitions, ids: Mapping[int, int]) -> Iterator[Edit]:
-    """What becomes of the ids that an instance carries."""
-    current = carrier.embedded.current
+def edits(carrier: Carrier, final: Definitions, ids: Mapping[int, int], twin: Copy | None = None) -> Iterator[Edit]:
+    """What becomes of the ids that an instance carries.
+
+    `twin` is what the same instance embeds in another database; it counts where this one embeds nothing.
+    """
+    current = carrier.embedded.current or (None if twin is None else _without_id(twin))
     target = proven(current, final, ids) if current and _agrees(carrier, current) else None
     if target is not None and carrier.type_id != str(target):
         change = {"instance_type_id": str(target)}
@@ -154,14 +157,14 @@ def _json(text: str, final: Definitions, ids: Mapping[int, int]) -> str:
     return text if json.dumps(document) == before else json.dumps(document)
 
 
-def unproven(carrier: Carrier, before: Definitions, final: Definitions, ids: Mapping[int, int]) -> str | None:
-    """Why a live instance keeps an id that means another flavor afterwards, or none; None where nothing is wrong."""
-    if not carrier.live or any(edit.table == "instances" for edit in edits(carrier, final, ids)):
-        return None
+def _without_id(copy: Copy) -> Copy:
+    """A copy of another database, whose ids are others."""
+    return replace(copy, values={name: value for name, value in copy.values.items() if name != "id"})
+
+
+def lost(carrier: Carrier, before: Definitions, final: Definitions) -> tuple[str | None, str | None] | None:
+    """The flavorids that the id of an instance meant and means afterwards, where that is not its flavor."""
     current = carrier.embedded.current
     flavorid = current.values.get("flavorid") if current and "flavorid" not in current.twice else None
     then, now = before.flavorid(carrier.type_id), final.flavorid(carrier.type_id)
-    wanted = flavorid or then
-    if now == wanted:
-        return None
-    return f"instance_type_id {carrier.type_id} meant {then or 'no flavor'} and means {now or 'no flavor'} afterwards"
+    return None if now == (flavorid or then) else (then, now)

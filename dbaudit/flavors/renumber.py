@@ -41,6 +41,28 @@ class Renumbering:
             if changed:
                 yield Edit(table, id_, {name: row[name] for name in changed}, changed)
 
+    def keep(self, raw: Raw, authority: Definitions, ids: Iterable[int], wish: Wish) -> frozenset[int]:
+        """Leave a deleted row under ids that no flavor has afterwards, for instances that nothing proves the flavor of.
+
+        nova reads an instance's flavor by its id, deleted ones too. Gives the ids; not where a later reconcile would
+        take that row for the authority's own deleted one of the flavorid.
+        """
+        kept = []
+        for id_ in sorted(ids):
+            row = raw.rows.get(FLAVORS, {}).get(id_)
+            if row is None or id_ in self.final.by_id:
+                continue
+            flavorid = str(row["flavorid"])
+            deleted = [len([each for each in side.of(flavorid) if not each.live]) for side in (authority, self.final)]
+            if deleted[0] == deleted[1] + 1:
+                continue
+            values = {**row, "deleted": str(id_), "deleted_at": row["deleted_at"] or wish.now}
+            self.inserts.append(Insert(FLAVORS, values))
+            flavor = replace(next(each for each in self.final.of(flavorid)), id=id_, live=False)
+            self.final = Definitions({**self.final.by_id, id_: flavor})
+            kept.append(id_)
+        return frozenset(kept)
+
 
 @dataclass(frozen=True, slots=True)
 class Member:

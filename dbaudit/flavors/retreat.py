@@ -6,12 +6,12 @@ It is asked before an undo begins and again in the transaction that takes the ru
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from dbaudit.flavors.embedded import KEYS, PLACES
-from dbaudit.flavors.reconcile import WORK
-from dbaudit.proof.running import ALIVE, HEARTBEATS
+from dbaudit.flavors.outcome import WORK
+from dbaudit.flavors.stillness import has, living, resizing, rows
 from dbaudit.reconcile import Refused
 from dbaudit.repair.images import AFTER, BEFORE, Images
 from dbaudit.schema.text import name as quoted
@@ -33,42 +33,13 @@ def refuse_undo(plan: UndoPlan, connection: Connection) -> None:
     """Raise Refused where the plan is a reconcile's and nova's services run, resize, or made rows with its ids."""
     if plan.record.work != WORK:
         return
-    found = [*_living(plan, connection), *_resizing(plan, connection), *_referring(plan, connection)]
+    still = (*living(plan.schema, connection), *resizing(plan.schema, connection))
+    found = [*still, *_referring(plan, connection)]
     if found:
         raise Refused(
             f"nothing of run {plan.record.run} was undone: {'; '.join(found)}",
             "stop nova's services and end resizes first; rows that use the new ids are brought right by hand",
         )
-
-
-def _has(plan: UndoPlan, table: str, *columns: str) -> bool:
-    found = plan.schema.tables.get(table)
-    return found is not None and all(found.column(column) is not None for column in columns)
-
-
-def _rows(connection: Connection, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, tuple(values) or None)
-        return list(cursor.fetchall())
-
-
-def _count(connection: Connection, statement: str, values: Sequence[object] = ()) -> int:
-    return int(_rows(connection, statement, values)[0][0])
-
-
-def _living(plan: UndoPlan, connection: Connection) -> Iterator[str]:
-    for table, column in HEARTBEATS:
-        if _has(plan, table, column):
-            since = f"UTC_TIMESTAMP() - INTERVAL {ALIVE} SECOND"
-            if count := _count(connection, f"SELECT COUNT(*) FROM {quoted(table)} WHERE {quoted(column)} >= {since}"):
-                yield f"nova's services seem to run: {count} of `{table}` reported in the last {ALIVE} seconds"
-
-
-def _resizing(plan: UndoPlan, connection: Connection) -> Iterator[str]:
-    if _has(plan, "instances", "vm_state", "task_state", "deleted"):
-        open_ = "deleted = 0 AND (vm_state = 'resized' OR LEFT(task_state, 7) = 'resize_')"
-        if count := _count(connection, f"SELECT COUNT(*) FROM instances WHERE {open_}"):
-            yield f"{count} instances have an open resize"
 
 
 def _referring(plan: UndoPlan, connection: Connection) -> Iterator[str]:
@@ -78,30 +49,30 @@ def _referring(plan: UndoPlan, connection: Connection) -> Iterator[str]:
         return
     marks = ", ".join(["%s"] * len(given))
     for table, column, which in _REFERENCES:
-        if _has(plan, table, column, "created_at", "updated_at"):
+        if has(plan.schema, table, column, "created_at", "updated_at"):
             later, values = _later(plan, images.get(table))
             sql = (
                 f"SELECT COUNT(*) FROM {quoted(table)} t WHERE t.{quoted(column)} IN ({marks}) AND {which} AND {later}"
             )
-            if count := _count(connection, sql, (*given, *values)):
+            if count := int(rows(connection, sql, (*given, *values))[0][0]):
                 yield _said(count, table)
-    if _has(plan, "instance_extra", "flavor", "created_at", "updated_at"):
+    if has(plan.schema, "instance_extra", "flavor", "created_at", "updated_at"):
         later, values = _later(plan, images.get("instance_extra"))
         sql = f"SELECT t.flavor FROM instance_extra t WHERE t.flavor IS NOT NULL AND {later}"
-        if count := sum(not given.isdisjoint(_ids(text)) for (text,) in _rows(connection, sql, values)):
+        if count := sum(not given.isdisjoint(_ids(text)) for (text,) in rows(connection, sql, values)):
             yield _said(count, "instance_extra")
 
 
 def _given(images: Images, plan: UndoPlan, connection: Connection) -> frozenset[str]:
     """The ids that the run gave to flavors which had others, or none."""
-    rows = _rows(
+    found = rows(
         connection,
         f"SELECT a.id FROM {images.table} a LEFT JOIN {images.table} b ON b.dbaudit_run = a.dbaudit_run "
         f"AND b.dbaudit_side = {BEFORE} AND b.id = a.id AND b.flavorid <=> a.flavorid "
         f"WHERE a.dbaudit_run = %s AND a.dbaudit_side = {AFTER} AND b.id IS NULL",
         (plan.record.run,),
     )
-    return frozenset(str(id_) for (id_,) in rows)
+    return frozenset(str(id_) for (id_,) in found)
 
 
 def _later(plan: UndoPlan, images: Images | None) -> tuple[str, tuple[object, ...]]:

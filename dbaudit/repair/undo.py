@@ -149,8 +149,8 @@ def _refuse_later(target: Target, connection: Connection, record: RunRecord, ima
                 f"SELECT DISTINCT r.run, r.work FROM {each.table} i STRAIGHT_JOIN {each.table} o "
                 f"ON {each.same_row('o', 'i')} AND o.dbaudit_run > i.dbaudit_run "
                 f"JOIN {target.journal.table('run')} r ON r.run = o.dbaudit_run AND r.state <> %s "
-                "WHERE i.dbaudit_run = %s",
-                (records.UNDONE, record.run),
+                "AND r.db = %s WHERE i.dbaudit_run = %s",  # databases of one server share their journal
+                (records.UNDONE, record.database, record.run),
             )
             later |= {int(run): str(work) for run, work in cursor.fetchall()}
     if later:

@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 
 from dbaudit.cells.looking import Looking
+from dbaudit.cli.app import run
 from dbaudit.comparison.operand import Reading, read_operand
 from dbaudit.errors import DbauditError, UsageError
 from dbaudit.flavors.check import check
 from dbaudit.flavors.migrate import migrate
-from dbaudit.flavors.reconcile import Order
-from dbaudit.repair.edits import Edits, Prepared
+from dbaudit.flavors.survey import Order
+from dbaudit.repair.edits import Edits
+from dbaudit.repair.prepared import Prepared
 from dbaudit.repair.retract import undo
 from dbaudit.repair.throttle import Throttle
 from dbaudit.server.server import Server
@@ -59,9 +61,9 @@ def test_writes_what_kilo_writes_and_the_rest_where_proven(cloud: Cloud, corpus:
     found = check(cloud.sides, looking).findings
     left = {key for each in result.findings if each.check == "flavors.not-proven" for key in each.keys}
     assert {key for each in found if "migrate" in each.check for key in each.keys} == left
-    for run in reversed(result.extra["runs"]):
-        name = cloud.cell if f"/{cloud.cell}" in run else cloud.top
-        undo(cloud.target(name), run.rpartition(" ")[2], Throttle())
+    for told in reversed(result.extra["runs"]):
+        name = cloud.cell if f"/{cloud.cell}" in told else cloud.top
+        undo(cloud.target(name), told.rpartition(" ")[2], Throttle())
     assert {name: cloud.contents(name) for name in places.values()} == before
 
 
@@ -118,3 +120,48 @@ def test_not_before_kilo(corpus: Path, looking: Looking, tmp_path: Path) -> None
     ]
     with pytest.raises(UsageError, match=r"instance_extra\.flavor"):
         migrate(sides, looking, Order(), apply=False)
+
+
+@pytest.mark.server("mariadb")
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ("UPDATE instance_system_metadata SET value = '7' WHERE deleted = 0 AND `key` = 'instance_type_vcpus'",
+         "`instance_system_metadata` .* was changed since"),
+        ("UPDATE instances SET task_state = 'resize_prep' WHERE deleted = 0", "`instances` .* was changed since"),
+        ("INSERT INTO services (updated_at, report_count, deleted) VALUES (UTC_TIMESTAMP(), 1, 0)", "seem to run"),
+    ],
+)  # fmt: skip
+def test_what_changed_since_it_was_read_is_not_written(
+    cloud: Cloud, looking: Looking, monkeypatch: pytest.MonkeyPatch, change: str, reason: str
+) -> None:
+    begin, before = Prepared.begin, []
+
+    def late(self: Prepared, planned: int) -> None:
+        cloud.run(cloud.top, change)
+        before.append(cloud.contents(cloud.top))
+        begin(self, planned)
+
+    monkeypatch.setattr(Prepared, "begin", late)
+    with pytest.raises(DbauditError, match=reason):
+        migrate(cloud.sides, looking, Order(journal=cloud.journal), apply=True)
+    assert cloud.contents(cloud.top) == before[0]
+
+
+@pytest.mark.server("mariadb")
+def test_it_is_throttled_between_chunks_and_a_rerun_goes_on(
+    cloud: Cloud, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dbaudit.flavors.migrate.AT_ONCE", 100)
+    urls = [cloud.url(name).render_as_string(hide_password=False) for name in (cloud.top, cloud.cell)]
+    command = ["flavors", "migrate", *urls, "--apply", "--journal-schema", cloud.journal, "--quiet"]
+    (cloud.folder / "wait").touch()
+    assert run([*command, "--sentinel", str(cloud.folder / "wait")]) == 75
+    assert "the sentinel file" in capsys.readouterr().err
+    assert not written(cloud, cloud.top)
+    assert run([*command, "--sleep", "0.3", "--run-time", "1"]) == 75
+    assert "written in part" in capsys.readouterr().err
+    some = len(written(cloud, cloud.top))
+    assert some
+    assert run(command) == 1
+    assert len(written(cloud, cloud.top)) > max(some, 1000)

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from dbaudit.cells.looking import Looking
-from dbaudit.flavors.reconcile import Order, apply
+from dbaudit.flavors.reconcile import apply
 from dbaudit.flavors.retreat import refuse_undo
+from dbaudit.flavors.survey import Order
 from dbaudit.reconcile import Refused
 from dbaudit.repair.retract import undo
 from dbaudit.repair.throttle import Throttle

@@ -38,8 +38,9 @@ def test_live_is_what_the_dumps_are(cloud: Cloud, corpus: Path, looking: Looking
     ]
     for command in (check, compare):
         dumped = {(each.check, each.keys) for each in command(sides, looking).findings}
-        live = {(each.check, each.keys) for each in command(cloud.sides, looking).findings}
-        assert live == dumped
+        result = command(cloud.sides, looking)
+        assert {(each.check, each.keys) for each in result.findings} == dumped
+        assert result.extra.get("by_checksum") is (True if command is compare else None)
 
 
 def test_what_changed_lately_is_in_flight(cloud: Cloud, looking: Looking) -> None:

@@ -9,7 +9,8 @@ import pytest
 from dbaudit.errors import DbauditError
 from dbaudit.repair import records
 from dbaudit.repair.apply import apply
-from dbaudit.repair.edits import Edit, Edits, Insert, Prepared
+from dbaudit.repair.edits import Edit, Edits, Insert
+from dbaudit.repair.prepared import Prepared
 from dbaudit.repair.retract import undo
 from dbaudit.repair.target import Target
 from dbaudit.repair.throttle import Throttle
