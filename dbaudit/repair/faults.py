@@ -10,8 +10,9 @@ import pymysql
 
 from dbaudit.errors import DbauditError
 
-# Client: cannot connect, gone away, lost during query; server: shutdown, killed (MySQL, MariaDB), aborted, idle.
-_LOST = {0, 2002, 2003, 2006, 2013, 2014, 2055, 1053, 1152, 1184, 1927, 3169, 4031}
+# Client: cannot connect, gone away, lost during query; server: shutdown, killed (MySQL, MariaDB), aborted, idle, and
+# too many connections, as after a restart when every service comes back at once.
+_LOST = {0, 2002, 2003, 2006, 2013, 2014, 2055, 1053, 1152, 1184, 1927, 3169, 4031, 1040, 1203, 1226}
 # Lock wait timeout, deadlock (a lost Galera certification too), row changed under a snapshot, Galera not ready, a
 # statement that was killed or took too long.
 _CONFLICT = {1205, 1213, 1020, 1047, 1317, 1969, 3024}

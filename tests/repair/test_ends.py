@@ -53,13 +53,15 @@ def blank(t):
 '''
 
 
-@pytest.fixture
-def member(places: Places) -> Iterator[Member]:
-    """A MariaDB of the test's own, with a network and durable commits."""
-    try:
-        made = cluster.begin(places, cluster.mariadb(), [DURABLE, "--skip-networking"])
-    except matrix.AbsentError as error:
-        pytest.skip(str(error))
+@pytest.fixture(params=["mariadb", "mysql:9", "mysql:5.6"])
+def member(places: Places, request: pytest.FixtureRequest) -> Iterator[Member]:
+    """A server of the test's own, with durable commits."""
+    program = matrix.program("mariadb:10.11" if request.param == "mariadb" else request.param)
+    if program is None and request.param == "mariadb":
+        program = matrix.program("mariadb")
+    if program is None:
+        pytest.skip(f"{request.param} is absent: tests/images/build --roots {request.param}")
+    made = cluster.begin(places, program, [DURABLE, "--skip-networking"])
     yield made
     made.close()
 
@@ -136,6 +138,9 @@ def test_after_a_failover_it_stops_and_names_what_is_lost(member: Member, monkey
     work.chunks(3, execute)
     execute("FLUSH TABLES WITH READ LOCK")  # nobody is served from here on but by the other server
     member.process.kill()
+    member.process.wait()
+    assert member.directory
+    (member.directory / "data" / "auto.cnf").unlink(missing_ok=True)  # MySQL's name of itself
     again(member, "--server-id=77", "--max-connections=1")
     error = work.end()
     assert isinstance(error, Failover)
