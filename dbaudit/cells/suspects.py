@@ -111,11 +111,11 @@ def suspects(sides: Sequence[Side], columns: Columns) -> Suspects | None:
 
 
 def _tables(columns: Columns) -> Iterator[tuple[str, tuple[str, ...], str]]:
-    """Each table, the columns that are compared of it, and which rows."""
-    yield _INSTANCES, columns[0], "1"
-    yield "block_device_mapping", ("device_name", *columns[1]), "deleted = 0"
+    """Each table, what the hash of a row is made of, and which rows. The uuid is in it: rows may not change places."""
+    yield _INSTANCES, ("uuid", *columns[0]), "1"
+    yield "block_device_mapping", ("instance_uuid", "device_name", *columns[1]), "deleted = 0"
     for table in ("instance_metadata", "instance_system_metadata"):
-        yield table, ("key", "value"), f"deleted = 0 AND {_NO_FLAVOR}"
+        yield table, ("instance_uuid", "key", "value"), f"deleted = 0 AND {_NO_FLAVOR}"
 
 
 def _fits(schemas: Sequence[Schema]) -> bool:

@@ -103,3 +103,27 @@ CONFIRMED = (
     "UPDATE instances SET vm_state = 'active' WHERE vm_state = 'resized'",
     "DELETE FROM instance_system_metadata WHERE `key` LIKE 'old\\_%' OR `key` LIKE 'new\\_%'",
 )
+
+
+def alike(cloud: Cloud) -> None:
+    """Make the cell a copy of the top, and both without faults."""
+    uuids = [str(each[0]) for each in cloud.run(
+        cloud.top, "SELECT i.uuid FROM instances i JOIN instance_system_metadata m ON m.instance_uuid = i.uuid "
+        "AND m.deleted = 0 AND m.`key` LIKE 'instance\\_type\\_%' JOIN instance_types t ON t.id = i.instance_type_id "
+        "AND t.deleted = 0 AND t.vcpus = i.vcpus AND t.memory_mb = i.memory_mb AND t.root_gb = i.root_gb "
+        "AND t.ephemeral_gb = i.ephemeral_gb WHERE i.deleted = 0 AND i.vm_state = 'active' AND i.task_state IS NULL "
+        "AND i.uuid NOT IN (SELECT instance_uuid FROM instance_system_metadata WHERE `value` = 'None' OR `key` "
+        "LIKE 'old\\_%') GROUP BY i.uuid HAVING COUNT(*) = 10 AND COUNT(DISTINCT m.`key`) = 10",
+    )]  # fmt: skip
+    assert len(uuids) > 500
+    kept = ", ".join(f"'{uuid}'" for uuid in uuids[:500])
+    tables = ("block_device_mapping", "instance_metadata", "instance_system_metadata")
+    statements = [
+        "SET foreign_key_checks = 0", *(f"DELETE FROM {table} WHERE instance_uuid NOT IN ({kept})" for table in tables),
+        f"DELETE FROM instances WHERE uuid NOT IN ({kept})",
+    ]  # fmt: skip
+    cloud.run(cloud.top, *statements, *CONFIRMED)
+    for table in (*tables, "instances", "instance_types", "instance_type_extra_specs", "instance_type_projects"):
+        copied = f"INSERT INTO {table} SELECT * FROM `{cloud.top}`.{table}"
+        cloud.run(cloud.cell, "SET foreign_key_checks = 0", f"DELETE FROM {table}", copied)
+    cloud.run(cloud.cell, "UPDATE instances SET cell_name = NULL")
