@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dbaudit.errors import UsageError
@@ -61,13 +62,17 @@ def initialised(target: Target) -> Result:
 
 
 def listed(target: Target) -> Result:
-    """The runs on a database, and who holds its lease."""
+    """The runs on a database, and who holds its lease. One that a kill left open is stopped: nobody is at it."""
     runs: list[Mapping[str, Any]] = []
     notes: tuple[str, ...] = ()
     with target.session() as connection:
         if is_there(connection, target):
-            runs = [each.as_dict() for each in records.all_runs(connection, target)]
-            if found := held(connection, target.journal, target.database):
+            found = held(connection, target.journal, target.database)
+            alive = found.run if found and not found.free else None
+            for each in records.all_runs(connection, target):
+                dead = each.state == records.RUNNING and each.run != alive
+                runs.append(replace(each, state=records.STOPPED if dead else each.state).as_dict())
+            if found:
                 notes = (found.refusal().what,)
     return _result("runs", target, notes, {"runs": runs})
 

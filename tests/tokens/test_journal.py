@@ -53,6 +53,8 @@ def test_one_that_was_killed_goes_on_with_its_cutoff(
         time.sleep(0.05)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
+    (run,) = dbaudit("runs", url, "--format", "json", "--journal-schema", journal).json["runs"]
+    assert run["state"] == "stopped"  # its process is gone
     left = execute("SELECT COUNT(*) FROM token WHERE expires < '2014-01-01'")[0][0]
     assert 0 < left < 3_000
     time.sleep(1.1)
