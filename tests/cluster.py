@@ -16,7 +16,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -41,17 +41,39 @@ class Member(Server):
 
     kind = "member"
 
-    def __init__(self, program: Path, home: Path, process: subprocess.Popen[bytes], version: ServerVersion) -> None:
+    def __init__(
+        self, program: Path, home: Path, launch: Callable[[], subprocess.Popen[bytes]], version: ServerVersion
+    ) -> None:
         endpoint = Endpoint(Account("root", ""), socket=home / "s")
         super().__init__(label=f"{version.name} ({program})", version=version, endpoint=endpoint, directory=home)
-        self.process = process
+        self._launch = launch
+        self.process = launch()
+
+    def wait(self) -> None:
+        """Until it answers."""
+
+        def answers() -> bool:
+            assert self.process.poll() is None, f"{self.label} ended: {self.log_tail()}"
+            return (self._home() / "s").exists() and self.alive()
+
+        until(f"{self.label} answers", answers)
+
+    def kill(self) -> None:
+        """As a crash of the machine does, but that the data directory stays."""
+        self.process.kill()
+        self.process.wait()
+
+    def restart(self) -> None:
+        """Kill it, and start it again on the same data."""
+        self.kill()
+        self.process = self._launch()
+        self.wait()
 
     def log_tail(self, lines: int = 20) -> str:
         return log.tail(self._home() / "log", lines)
 
     def close(self) -> None:
-        self.process.kill()
-        self.process.wait()
+        self.kill()
         shutil.rmtree(self._home(), ignore_errors=True)
 
     def _home(self) -> Path:
@@ -109,27 +131,25 @@ def begin(places: Places, program: Path, options: list[str], state: str = "") ->
             for each in (folder, *(os.path.join(folder, name) for name in files)):
                 os.chown(each, identity.uid, identity.gid)
     share = binary.find_share(found, identity)
-    with (home / "log").open("wb") as output:
-        process = subprocess.Popen(
-            [
-                program, "--no-defaults", *(share.options if share else ()), f"--datadir={home}/data",
-                f"--socket={home}/s", f"--pid-file={home}/pid", "--secure-file-priv=",
-                f"--tmpdir={home}", "--bind-address=127.0.0.1", "--skip-name-resolve", "--performance-schema=OFF",
-                "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=64M",
-                "--loose-innodb-log-file-size=16M", "--loose-mysqlx=OFF",
-                *options,
-            ],
-            stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=home, preexec_fn=_end_with_us,
-            **({"user": identity.uid, "group": identity.gid, "extra_groups": []} if identity.drop else {}),
-        )  # fmt: skip
-    member = Member(program, home, process, found.version)
+    command = [
+        str(program), "--no-defaults", *(share.options if share else ()), f"--datadir={home}/data",
+        f"--socket={home}/s", f"--pid-file={home}/pid", "--secure-file-priv=",
+        f"--tmpdir={home}", "--bind-address=127.0.0.1", "--skip-name-resolve", "--performance-schema=OFF",
+        "--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=64M",
+        "--loose-innodb-log-file-size=16M", "--loose-mysqlx=OFF", *options,
+    ]  # fmt: skip
+    user: dict[str, Any] = {"user": identity.uid, "group": identity.gid, "extra_groups": []} if identity.drop else {}
 
-    def answers() -> bool:
-        assert process.poll() is None, f"{program} ended: {member.log_tail()}"
-        return (home / "s").exists() and member.alive()
+    def launch() -> subprocess.Popen[bytes]:
+        with (home / "log").open("ab") as output:
+            return subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=home,
+                preexec_fn=_end_with_us, **user,
+            )  # fmt: skip
 
+    member = Member(program, home, launch, found.version)
     try:
-        until(f"{program} answers", answers)
+        member.wait()
     except BaseException:
         member.close()
         raise

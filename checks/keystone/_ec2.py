@@ -72,4 +72,6 @@ def key_of(blob: Blob | None, user: str | None, project: str | None) -> Key | No
     access, secret = blob.value.get("access"), blob.value["secret"]
     if not isinstance(access, str) or not (secret is None or isinstance(secret, str)):
         return None
+    if any("\ud800" <= letter <= "\udfff" for letter in access):
+        return None  # JSON may hold a half of a pair, which has no bytes, and so no id
     return Key(access, secret, user, project, tuple(name for name in LIMITS if blob.value.get(name)))

@@ -122,6 +122,10 @@ def make_base(connection: Connection, ends: Ends, digests: Digests) -> Base:
             f"INSERT IGNORE INTO {ends.table('ec2_pair')} (grizzly, havana, proof) VALUES (%s, %s, %s)",
             (*names(ends), digests.proof),
         )
+        if cursor.rowcount:  # MySQL 5.6 gives a number again that it gave before it was restarted
+            pair = cursor.lastrowid
+            for table in ("ec2_base", "ec2_intent", "ec2_conflict"):
+                cursor.execute(f"DELETE FROM {ends.table(table)} WHERE pair = %s", (pair,))
     connection.commit()
     found = find_base(connection, ends, digests)
     assert found is not None

@@ -18,14 +18,6 @@ if TYPE_CHECKING:
 Entry = tuple[str, str, str, int]
 
 
-class Skip(Exception):
-    """A chunk that cannot be written, and why."""
-
-    def __init__(self, why: str) -> None:
-        super().__init__(why)
-        self.why = why
-
-
 @dataclass
 class Changes:
     """The writes of a chunk, by table.
@@ -162,8 +154,11 @@ def write_havana(cursor: Any, ends: Ends, changes: Changes, sight: Sight) -> Non
 
 
 def _columns(sight: Sight) -> tuple[str, ...]:
-    return ("encrypted_blob", "key_hash") if "encrypted_blob" in sight.blobs else ("blob",)
+    """Both where both are there (between Newton's expand and its contract), for nodes of either release."""
+    plain = ("blob",) if "blob" in sight.blobs else ()
+    return (*plain, "encrypted_blob", "key_hash") if "encrypted_blob" in sight.blobs else plain
 
 
 def _blob(key: Key, sight: Sight) -> tuple[str, ...]:
-    return sight.vault.seal(blob_of(key)) if "encrypted_blob" in sight.blobs else (blob_of(key),)
+    plain = (blob_of(key),) if "blob" in sight.blobs else ()
+    return (*plain, *sight.vault.seal(blob_of(key))) if "encrypted_blob" in sight.blobs else plain

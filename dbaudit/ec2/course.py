@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 import pymysql
 
 from dbaudit.ec2.follow import Course, Event, Follower
+from dbaudit.ec2.results import COMMAND
 from dbaudit.ec2.status import Status
-from dbaudit.ec2.sync import COMMAND, Work, apply, failing, leased, plan
+from dbaudit.ec2.sync import Work, apply, failing, leased, plan
 from dbaudit.ec2.triggers import install, installed, refusals, remove, triggers
 from dbaudit.errors import BusyError, DbauditError, UsageError
 from dbaudit.finding import Verdict

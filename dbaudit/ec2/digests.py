@@ -38,7 +38,7 @@ class Digests:
             text = "".join("-" if part is None else f"{len(part)}:{part}" for part in parts)
         else:
             text = f"{len(access)}:{access}{len(secret)}:{secret}{len(user)}:{user}{len(project)}:{project}"
-        return hmac.digest(self._key, text.encode("utf-8", "surrogateescape"), "sha256").hex()
+        return hmac.digest(self._key, text.encode("utf-8", "surrogatepass"), "sha256").hex()
 
 
 def read_digests(path: Path) -> Digests | None:

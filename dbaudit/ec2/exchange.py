@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import pymysql
 
 from dbaudit.ec2.base import Base, forget, record, recover
-from dbaudit.ec2.changes import Changes, Skip, mend, put_in_base, write_grizzly, write_havana
+from dbaudit.ec2.changes import Changes, mend, put_in_base, write_grizzly, write_havana
 from dbaudit.ec2.form import Trouble
 from dbaudit.ec2.link import Link
 from dbaudit.ec2.locked import Locked, lock
@@ -79,9 +79,6 @@ class Exchange:
         for _ in range(TRIES):
             try:
                 return self._chunk(wants)
-            except Skip as skip:
-                self.link.rollback()
-                return [Outcome(want, want.access, Ruling(Verb.KEEP, trouble=skip.why)) for want in wants]
             except pymysql.MySQLError as error:
                 if faults.is_lost(error) or faults.is_read_only(error) or faults.is_denied(error):
                     raise
@@ -102,6 +99,7 @@ class Exchange:
         return Outcome(want, want.access, Ruling(Verb.KEEP, trouble=troubles.get(number, f"error {number}")))
 
     def _chunk(self, wants: Sequence[Want]) -> list[Outcome]:
+        self.link.demand_writable()
         seen = lock(self.link, self.base, self.sight, wants)
         changes, outcomes = self._ruled(wants, seen)
         if self.link.ends.one:
@@ -169,6 +167,8 @@ class Exchange:
             cursor.execute(f"INSERT INTO {applied} (nonce, done, at) VALUES (%s, 1, UTC_TIMESTAMP(6))", (nonce,))
             if self.finished:
                 cursor.execute(f"DELETE FROM {applied} WHERE nonce IN %s", (tuple(self.finished),))
+            else:  # what earlier runs left, each its last
+                cursor.execute(f"DELETE FROM {applied} WHERE at < UTC_TIMESTAMP(6) - INTERVAL 1 DAY")
             link.renew(cursor)
         self.reached("before grizzly's commit")
         link.g.commit()

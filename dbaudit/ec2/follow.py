@@ -19,14 +19,14 @@ from dbaudit.ec2.conflicts import Conflict
 from dbaudit.ec2.link import linked, open_ends
 from dbaudit.ec2.marks import delete_marks, read_marks
 from dbaudit.ec2.memory import Memory
+from dbaudit.ec2.results import facts
 from dbaudit.ec2.round import Carrier, Round
 from dbaudit.ec2.scan import Scan, scan
 from dbaudit.ec2.sight import Sight
 from dbaudit.ec2.status import Status
-from dbaudit.ec2.sync import Work, facts, session
+from dbaudit.ec2.sync import Work, session
 from dbaudit.ec2.triggers import complete
 from dbaudit.errors import BusyError, DbauditError
-from dbaudit.reconcile import Refused
 from dbaudit.repair import faults
 from dbaudit.repair.lease import RENEW_AFTER, Lease
 from dbaudit.repair.stop import Stop
@@ -70,8 +70,6 @@ class Follower:
             began = time.monotonic()
             try:
                 self._session()
-            except Refused:
-                raise
             except (pymysql.MySQLError, OSError, DbauditError) as error:
                 if not self.sessions and isinstance(error, DbauditError):
                     raise
@@ -177,7 +175,7 @@ class _Rounds:
             self.scanned = began
         done = self.carrier.full(scan(self.carrier.link, self.carrier.base, self.carrier.sight, self.memory))
         if not self.course.stop.wanted:
-            delete_marks(self.carrier.link, marks)
+            delete_marks(self.carrier.link, marks, but=done.left)
         seconds = time.monotonic() - began
         self._done(done, seconds, max(marks.age, seconds))
 
@@ -185,8 +183,8 @@ class _Rounds:
         began = time.monotonic()
         marks = read_marks(self.carrier.link)
         done = self.carrier.some(marks.names) if marks.names else Round(full=False)
-        if marks.names and not self.course.stop.wanted:
-            delete_marks(self.carrier.link, marks)
+        if marks.names and not self.course.stop.wanted:  # what is in use is looked at again in the next round
+            delete_marks(self.carrier.link, marks, but=done.left)
         seconds = time.monotonic() - began
         self._done(done, seconds, marks.age + seconds if marks.names else 0.0)
 

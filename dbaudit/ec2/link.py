@@ -18,9 +18,10 @@ from sqlalchemy import URL
 from dbaudit.comparison.live import LiveData
 from dbaudit.comparison.side import Side
 from dbaudit.ec2.sides import NEW, OLD, Pair
-from dbaudit.errors import UsageError
+from dbaudit.errors import DbauditError, UsageError
 from dbaudit.reconcile import Refused
 from dbaudit.repair.lease import Lease
+from dbaudit.repair.refusal import refuse_if_unsafe
 from dbaudit.repair.target import Target, open_target
 from dbaudit.schema.text import name as quoted
 
@@ -34,6 +35,9 @@ SILENCE = 60
 # Bytes of one packed group of rows; what is longer is read row by row.
 PACKED = 64_000_000
 WORK = "ec2 sync"
+# Seconds to wait for a row that a user holds. Its chunk is halved until the row is alone, and each half may wait; the
+# leases (60 s) outlast that.
+LOCK_WAIT = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,13 @@ class Link:
     h: Connection
     leases: list[tuple[Connection, Lease]] = field(default_factory=list)
     kept: list[Lease] = field(default_factory=list)
+    barred: bool = False
+
+    @property
+    def each(self) -> tuple[tuple[Connection, Target], ...]:
+        """The connections with their targets; one on one server."""
+        near = (self.h, self.ends.havana)
+        return (near,) if self.ends.one else ((self.g, self.ends.grizzly), near)
 
     def renew(self, cursor: Any) -> None:
         """Prolong the leases of the connection of `cursor`, in its transaction."""
@@ -83,8 +94,22 @@ class Link:
 
     def keep(self) -> None:
         """Prolong all leases where that is due."""
+        self.demand_writable()
         for connection, lease in self.leases:
             lease.keep(connection)
+
+    def demand_writable(self) -> None:
+        """DbauditError where a server was told to take no writes: it was demoted, and the account could write anyway.
+
+        From then on not even the leases are given back there; they are on the new primary.
+        """
+        for connection, target in self.each:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT @@global.read_only")
+                (value,) = cursor.fetchone() or ("0",)
+            if str(value).upper() not in ("0", "OFF"):
+                self.barred = True
+                raise DbauditError(f"{target.shown} is read-only", "name the primary's URL")
 
     def rollback(self) -> None:
         """Give up what is open on both."""
@@ -97,7 +122,10 @@ class Link:
             self.rollback()
         for connection, lease in self.leases:
             try:
-                lease.release(connection)
+                if self.barred:
+                    self.kept.append(lease)
+                else:
+                    lease.release(connection)
             except (pymysql.Error, OSError):
                 self.kept.append(lease)
         for connection in {id(each): each for each in (self.g, self.h)}.values():
@@ -108,9 +136,6 @@ class Link:
 def open_ends(pair: Pair, journal: str) -> Ends:
     """The two databases of a pair, to be written to. UsageError where one is no live database."""
     grizzly, havana = open_target(_url(pair.grizzly), journal), open_target(_url(pair.havana), journal)
-    for target in (grizzly, havana):
-        if target.variables.get("log_bin") == "ON" and target.variables.get("binlog_format") == "STATEMENT":
-            raise Refused(f"{target.shown} logs statements, not rows", "set binlog_format to ROW or MIXED")
     return Ends(grizzly, havana, _one_server(grizzly, havana))
 
 
@@ -125,7 +150,10 @@ def _one_server(grizzly: Target, havana: Target) -> bool:
     """Whether both are on one server, and Havana's account may do there what a sync does with Grizzly's table."""
     name = f"dbaudit-{secrets.token_hex(8)}"
     with grizzly.session() as g, havana.session() as h, g.cursor() as here, h.cursor() as there:
-        here.execute("SELECT GET_LOCK(%s, 0), CONNECTION_ID()", (name,))
+        try:
+            here.execute("SELECT GET_LOCK(%s, 0), CONNECTION_ID()", (name,))
+        except pymysql.MySQLError:  # a Galera cluster may forbid it; two servers' order of writes is safe on one too
+            return False
         _, number = here.fetchone() or (0, 0)
         there.execute("SELECT IS_USED_LOCK(%s)", (name,))
         (user,) = there.fetchone() or (None,)
@@ -150,6 +178,16 @@ def linked(ends: Ends) -> Iterator[Link]:
         yield link
     finally:
         link.close()
+
+
+def refuse_unsafe(link: Link) -> None:
+    """Refused where a server must not be written to: read-only, or a binary log that tears rows and base apart."""
+    for connection, target in link.each:
+        try:
+            refuse_if_unsafe(connection, target)
+        except DbauditError as error:
+            raise Refused(error.what, error.hint) from None
+        connection.rollback()
 
 
 def hold(link: Link, kept: list[Lease]) -> None:
@@ -186,7 +224,9 @@ def opened(target: Target) -> Connection:
     """One connection in a sync's session."""
     connection = target.connect()
     with connection.cursor() as cursor:
-        cursor.execute(f"SET {OWN} = 1, SESSION group_concat_max_len = {PACKED}")
+        cursor.execute(
+            f"SET {OWN} = 1, SESSION group_concat_max_len = {PACKED}, SESSION innodb_lock_wait_timeout = {LOCK_WAIT}"
+        )
     return connection
 
 

@@ -37,13 +37,15 @@ class Limits:
 
 @dataclass
 class Round:
-    """What a round did. `counts` by (verb, side); `survey` is of the last full scan."""
+    """What a round did. `counts` by (verb, side); `survey` is of the last full scan; `left` are keys, by id, that were
+    in use and wait for the next round.
+    """
 
     survey: Survey = field(default_factory=Survey)
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     valve: Valve = field(default_factory=lambda: valve(0, 0))
     held: Tally = field(default_factory=Tally)
-    waiting: int = 0
+    left: set[str] = field(default_factory=set)
     new: list[Conflict] = field(default_factory=list)
     over: list[Conflict] = field(default_factory=list)
     full: bool = True
@@ -51,6 +53,11 @@ class Round:
     def count(self, verb: Verb) -> dict[str, int]:
         """How many keys, by the side that was written."""
         return {side: self.counts[verb.value, side] for side in SIDES}
+
+    @property
+    def waiting(self) -> int:
+        """How many keys wait for the next round."""
+        return len(self.left)
 
     @property
     def changed(self) -> int:
@@ -132,7 +139,7 @@ class Carrier:
     def _take(self, done: Round, outcome: Outcome) -> None:
         ruling = outcome.ruling
         if ruling.trouble in PASSING:
-            done.waiting += 1
+            done.left.add(outcome.want.id)
         elif ruling.trouble is not None and ruling.verb is Verb.KEEP:
             done.survey.note(ruling.trouble, outcome.access)
         elif ruling.prune:

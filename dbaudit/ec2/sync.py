@@ -6,34 +6,28 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pymysql
 
 from dbaudit.comparison.side import Side
 from dbaudit.ec2.base import find_base, make_base, make_tables, recover
-from dbaudit.ec2.conflicts import Conflict
 from dbaudit.ec2.digests import Digests, make_digests, read_digests
 from dbaudit.ec2.fernet import Vault
-from dbaudit.ec2.findings import CONFLICT, HELD, finding, findings
-from dbaudit.ec2.link import Ends, Link, hold, linked, open_ends
+from dbaudit.ec2.link import Ends, Link, hold, linked, open_ends, refuse_unsafe
 from dbaudit.ec2.marks import delete_marks, read_marks
 from dbaudit.ec2.owners import Census, census
-from dbaudit.ec2.round import Carrier, Limits, Round
-from dbaudit.ec2.ruling import HAVANA, Judge, Rules
-from dbaudit.ec2.scan import Scan, scan
-from dbaudit.ec2.sides import NEW, Pair, blob_columns, described, pair
+from dbaudit.ec2.results import applied, planned
+from dbaudit.ec2.round import Carrier, Limits
+from dbaudit.ec2.ruling import Judge, Rules
+from dbaudit.ec2.scan import scan
+from dbaudit.ec2.sides import NEW, Pair, blob_columns, pair
 from dbaudit.ec2.sight import Sight
-from dbaudit.ec2.survey import Tally
 from dbaudit.errors import DbauditError
-from dbaudit.finding import Finding, Skipped, Verdict
-from dbaudit.reconcile import Clash, Refused, Verb, valve
+from dbaudit.reconcile import Refused
 from dbaudit.repair import faults
 from dbaudit.repair.journal import SCHEMA
 from dbaudit.repair.lease import Lease
 from dbaudit.result import Result
-
-COMMAND = "ec2 sync"
 
 
 @dataclass(frozen=True)
@@ -102,7 +96,7 @@ def apply(work: Work, begun: Callable[[], object] = lambda: None) -> Result:
         marks = read_marks(carrier.link)
         seen = scan(carrier.link, carrier.base, carrier.sight)
         done = carrier.full(seen)
-        delete_marks(carrier.link, marks)
+        delete_marks(carrier.link, marks, but=done.left)
         return applied(work, done, list(carrier.book.open.values()), seen)
 
 
@@ -115,6 +109,7 @@ def session(
     `kept`: see `hold`. `begun` is called as soon as the leases are held, before anything is read.
     """
     with linked(work.ends) as link:
+        refuse_unsafe(link)
         digests = ready(work, link)
         hold(link, [] if kept is None else kept)
         begun()
@@ -136,6 +131,7 @@ def ready(work: Work, link: Link) -> Digests:
 def leased(ends: Ends, kept: list[Lease]) -> Iterator[Link]:
     """Connections with leases and nothing else, so that no other sync is at work; `kept`: see `hold`."""
     with linked(ends) as link:
+        refuse_unsafe(link)
         _tables(link)
         hold(link, kept)
         yield link
@@ -157,94 +153,3 @@ def failing(ends: Ends) -> Iterator[None]:
         if faults.is_denied(error) or faults.is_read_only(error) or faults.is_lost(error):
             raise ends.havana.failure(error) from None
         raise DbauditError(f"a server refused a statement of the sync with error {number}") from None
-
-
-def planned(work: Work, seen: Scan) -> Result:
-    """The result of a plan."""
-    todo: dict[str, dict[str, int]] = {}
-    for want in seen.wants:
-        if want.ruling.verb in (Verb.CREATE, Verb.UPDATE, Verb.DELETE):
-            side = "both" if want.ruling.prune else "havana" if want.ruling.target is HAVANA else "grizzly"
-            counts = todo.setdefault(want.ruling.verb.value, {})
-            counts[side] = counts.get(side, 0) + 1
-    told = [*findings(seen.survey), *_clashes(seen)]
-    dying = sum(want.ruling.verb is Verb.DELETE for want in seen.wants)
-    limit = valve(dying, seen.base, work.wishes.limits.confirmed, work.wishes.limits.share)
-    if not limit.open:
-        told.append(_held([want.access or want.id for want in seen.wants if want.ruling.verb is Verb.DELETE]))
-    verdict = Verdict.FAILED if not limit.open else Verdict.WARNINGS if told or todo else Verdict.CLEAN
-    words = [f"{verb} {count:,} in {side.title()}" for verb, sides in todo.items() for side, count in sides.items()]
-    note = f"it would {', '.join(words)}; nothing was written: --apply does" if words else "nothing is to be done"
-    undo = "what a sync writes is not journaled and cannot be undone"
-    return _result(work, verdict, told, (note, undo), {"applied": False, "todo": todo, "in_step": seen.survey.same})
-
-
-def applied(work: Work, done: Round, open_: list[Conflict], seen: Scan) -> Result:
-    """The result of a round."""
-    told = [*findings(done.survey), *conflict_findings(open_)]
-    if not done.valve.open:
-        told.append(_held(done.held.keys, done.held.count))
-    stopped = work.wishes.stopped()
-    reported = bool(told or done.waiting or stopped)
-    verdict = Verdict.FAILED if not done.valve.open else Verdict.WARNINGS if reported else Verdict.CLEAN
-    notes = (sentence(done), *(("stopped before the end: run it again",) if stopped else ()))
-    extra = {"applied": True, "in_step": seen.survey.same, **facts(done, open_)}
-    return _result(work, verdict, told, notes, extra)
-
-
-def facts(done: Round, open_: Sequence[Conflict]) -> dict[str, Any]:
-    """A round's counts, as JSON has them."""
-    return {
-        "created": done.count(Verb.CREATE),
-        "updated": done.count(Verb.UPDATE),
-        "deleted": done.count(Verb.DELETE),
-        "deletes_held": done.held.count,
-        "waiting": done.waiting,
-        "conflicts": [each.as_dict() for each in open_],
-    }
-
-
-def sentence(done: Round) -> str:
-    """What a round did, for people."""
-    words = [
-        f"{name} {done.count(verb)[side]:,} in {side.title()}"
-        for verb, name in ((Verb.CREATE, "created"), (Verb.UPDATE, "updated"), (Verb.DELETE, "deleted"))
-        for side in ("grizzly", "havana")
-        if done.count(verb)[side]
-    ]
-    left = f"; {done.waiting:,} keys were in use and are left to the next round" if done.waiting else ""
-    return (", ".join(words) or "nothing was to be done") + left
-
-
-def conflict_findings(open_: Sequence[Conflict]) -> list[Finding]:
-    """A finding for each kind of conflict."""
-    tallies: dict[str, Tally] = {}
-    for each in sorted(open_, key=lambda conflict: conflict.access):
-        tallies.setdefault(each.kind, Tally()).add(each.access)
-    return [finding(CONFLICT, tally, why) for why, tally in sorted(tallies.items())]
-
-
-def _clashes(seen: Scan) -> list[Finding]:
-    clashes = [want for want in seen.wants if want.ruling.verb is Verb.CONFLICT]
-    kinds = [Conflict(want.access, (want.ruling.clash or Clash.DIFFERENT).value, "", "") for want in clashes]
-    return conflict_findings(kinds)
-
-
-def _held(keys: Sequence[str], count: int | None = None) -> Finding:
-    tally = Tally(len(keys) if count is None else count, list(keys)[:100])
-    return finding(HELD, tally)
-
-
-def _result(
-    work: Work, verdict: Verdict, told: Sequence[Finding], notes: tuple[str, ...], extra: dict[str, Any]
-) -> Result:
-    skips = (Skipped("ec2.orphan", "users live elsewhere (--external-identity)"),) if work.wishes.external else ()
-    return Result(
-        command=COMMAND,
-        verdict=verdict,
-        databases=tuple(described(side) for side in work.pair.sides),
-        findings=tuple(told),
-        skipped=skips,
-        notes=notes,
-        extra={"ec2": extra},
-    )

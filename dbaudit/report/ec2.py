@@ -53,24 +53,32 @@ def _metric(name: str, kind: str, help: str, values: Mapping[str, float]) -> Ite
 
 
 def writer(path: Path | None) -> Callable[[Status], None]:
-    """Writes the textfile after each round, whole or not at all, so that a collector never reads a part."""
+    """Writes the textfile after each round, whole or not at all, so that a collector never reads a part.
+
+    DbauditError where it cannot be written at first. Later a full disk must not end the sync: the file gets old, as its
+    timestamps tell.
+    """
+    written = False
 
     def write(status: Status) -> None:
+        nonlocal written
         if path is None:
             return
         part = path.with_name(f".{path.name}.{os.getpid()}")
         try:
             part.write_text(render(status))
             part.replace(path)
+            written = True
         except OSError as error:
-            raise DbauditError(f"the metrics file {path} cannot be written: {error.strerror}") from None
+            if not written:
+                raise DbauditError(f"the metrics file {path} cannot be written: {error.strerror}") from None
 
     return write
 
 
 @contextlib.contextmanager
 def lines(path: Path | None, out: IO[str]) -> Iterator[Callable[[Mapping[str, Any]], None]]:
-    """Writes events as lines of JSON, to a file (at its end) or to `out`."""
+    """Writes events as lines of JSON, to a file (at its end) or to `out`. What a full disk does not take is lost."""
     with contextlib.ExitStack() as stack:
         try:
             file = stack.enter_context(path.open("a", encoding="utf-8")) if path else out
@@ -78,7 +86,8 @@ def lines(path: Path | None, out: IO[str]) -> Iterator[Callable[[Mapping[str, An
             raise DbauditError(f"the events file {path} cannot be written: {error.strerror}") from None
 
         def write(event: Mapping[str, Any]) -> None:
-            file.write(json.dumps(event, ensure_ascii=False) + "\n")
-            file.flush()
+            with contextlib.suppress(*([OSError] if path else [])):
+                file.write(json.dumps(event, ensure_ascii=False) + "\n")
+                file.flush()
 
         yield write
