@@ -23,7 +23,7 @@ test-matrix: ## The same on MySQL 5.6, MySQL 9 and MariaDB 10.11, made or pulled
 	@DBAUDIT_TEST_INSIST=1 $(MAKE) --no-print-directory test
 
 soak: setup ## An hour of harder tests: more examples, fuzzed dumps, kills at every stage (SOAK=SECONDS)
-	@scripts/soak $(SOAK)
+	@PARALLEL="$(PARALLEL)" scripts/soak $(SOAK)
 
 lint: ## Style
 	$(BIN)/ruff check --quiet .

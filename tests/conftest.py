@@ -17,7 +17,7 @@ import tempfile
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,6 +30,8 @@ from tests import matrix
 CORPUS = Path(__file__).resolve().parents[2] / "shared" / "corpus"
 # Fixtures that stand for a server of the matrix.
 MATRIX = ("server", "program", "on")
+# By which coverage asks a new process to measure itself.
+COVERAGE = "COVERAGE_PROCESS_CONFIG"
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -47,10 +49,31 @@ def ranges_of(node: pytest.Item | pytest.Function) -> tuple[str, ...]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """For a tree that is green already a part of the tests."""
+    """For a tree that is green already a part of the tests. Where coverage is measured, each test is measured once."""
+    for item in items:
+        if on_another_server(item):
+            item.add_marker("no_cover")
     if part := os.environ.get("DBAUDIT_TEST_PART"):
         number, of = map(int, part.split("/"))
         items[:] = [item for item in items if zlib.crc32(item.nodeid.encode()) % of == number - 1]
+
+
+def on_another_server(item: pytest.Item) -> bool:
+    """Whether the same test runs on the first server of the matrix too; tracing it costs most of its time again."""
+    params = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+    wish = next((params[name] for name in MATRIX if name in params), matrix.WISHES[0])
+    return wish != matrix.WISHES[0] and matrix.may_be_in(matrix.WISHES[0], ranges_of(item))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """What is not measured starts no process that is; pytest-cov itself sees the marker."""
+    measured = os.environ.pop(COVERAGE, None) if item.get_closest_marker("no_cover") else None
+    try:
+        return (yield)
+    finally:
+        if measured is not None:
+            os.environ[COVERAGE] = measured
 
 
 def pytest_configure(config: pytest.Config) -> None:

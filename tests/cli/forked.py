@@ -18,8 +18,7 @@ from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
 import dbaudit
-
-COVERAGE = "COVERAGE_PROCESS_CONFIG"
+from tests.conftest import COVERAGE
 
 
 @functools.cache
@@ -27,8 +26,9 @@ def context() -> ForkServerContext:
     """The process that forks, which has imported all of dbaudit but the pytest plugin."""
     names = [module.name for module in pkgutil.walk_packages(dbaudit.__path__, "dbaudit.")]
     found = multiprocessing.get_context("forkserver")
-    found.set_forkserver_preload([name for name in names if name not in ("dbaudit.testing", "dbaudit.__main__")])
+    wanted = [name for name in names if name not in ("dbaudit.testing", "dbaudit.__main__")]
     measured = os.environ.pop(COVERAGE, None)  # it is the children that are measured, each by itself
+    found.set_forkserver_preload([*wanted, *(("coverage", "coverage.sqldata") if measured else ())])
     forkserver.ensure_running()
     if measured is not None:
         os.environ[COVERAGE] = measured

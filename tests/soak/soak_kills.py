@@ -30,7 +30,9 @@ def test_killed_at_any_moment(wish: str, name: str, places: matrix.Places) -> No
     program = matrix.program(wish)
     if not program:
         pytest.skip(f"there is no server program of {wish} on this machine")
-    chance = random.Random(wish + name)
+    seed = os.environ.get("DBAUDIT_SOAK_SEED", str(time.time_ns()))
+    print(f"seed {seed}")
+    chance = random.Random(f"{seed} {wish} {name}")
     environment = {
         **os.environ,
         "TMPDIR": str(places.tmp),
