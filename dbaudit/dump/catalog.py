@@ -9,7 +9,7 @@ from dbaudit.dump import inserts
 from dbaudit.dump.entries import DatabaseEntry, Definition, TableEntry
 from dbaudit.dump.headers import Header
 from dbaudit.dump.statements import Comment, Kind, Statement
-from dbaudit.dump.tokens import IDENT, NOT_CODE, bare_name, text, unwrap
+from dbaudit.dump.tokens import IDENT, bare_name, code_of, text, unwrap
 from dbaudit.errors import DbauditError
 
 _QUALIFIED = rb"(?:(" + IDENT + rb")\s*+\.\s*+)?(" + IDENT + rb")"
@@ -210,8 +210,7 @@ def _runs_on(sql: bytes) -> int:
     """Where a second CREATE TABLE begins in one that was not brought to its end; 0 where it was."""
     if sql[:12].upper() != b"CREATE TABLE" or b"\nCREATE TABLE " not in sql:
         return 0
-    code = NOT_CODE.sub(lambda match: b" " * len(match[0]), sql)
-    return code.find(b"\nCREATE TABLE ") + 1
+    return code_of(sql).find(b"\nCREATE TABLE ") + 1
 
 
 # A statement longer than this is looked at by its head alone, unless it is kept as a definition (never this long).

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from enum import Enum
 
-from dbaudit.dump.tokens import IDENT, NOT_CODE, bare_name, text, unwrap
+from dbaudit.dump.tokens import IDENT, bare_name, code_of, text, unwrap
 
 
 class Filter(Enum):
@@ -86,7 +86,7 @@ _REASONS: tuple[tuple[Callable[[bytes], object], str], ...] = (
 
 def _code(sql: bytes) -> bytes:
     """The statement with strings, names and comments blanked out."""
-    return NOT_CODE.sub(b" ", sql).strip()
+    return code_of(sql).strip()
 
 
 def excerpt(sql: bytes, limit: int = 80) -> str:

@@ -14,12 +14,15 @@ _NAME = rb"`[^`]*+`"
 # `--` opens a comment only before a blank or the end; `/*!` and `/*M!` are SQL for some servers, not comments.
 _LINE_COMMENT = rb"(?:--(?=[\x00-\x20]|\Z)|\#)[^\n]*+"
 _BLOCK_COMMENT = rb"/\*(?!M?!)(?:[^*]++|\*(?!/))*+\*/"
+# What is opened and never closed: the rest. Without it, each quote behind it would be tried up to the end again.
+_OPEN = rb"(?P<open>['\"`].*+|/\*(?!M?!).*+)"
 
-# What is not code: removed to look at the bare statement. Names are kept by the second.
+# What is not code: removed to look at the bare statement, which is of whole tokens. Names are kept by the third.
 NOT_CODE = re.compile(rb"|".join((_STRING, _DOUBLE, _NAME, _LINE_COMMENT, _BLOCK_COMMENT)), re.S)
+_NOT_CODE_OR_OPEN = re.compile(NOT_CODE.pattern + rb"|" + _OPEN, re.S)
 _PIECES = re.compile(
     rb"(" + rb"|".join((_STRING, _DOUBLE, _NAME)) + rb")|(" + rb"|".join((_LINE_COMMENT, _BLOCK_COMMENT)) + rb")"
-    rb"|(/\*M?!\d*+ ?|\*/)",
+    rb"|(/\*M?!\d*+ ?|\*/)|" + _OPEN,
     re.S,
 )
 BLANK = re.compile(rb"[\s\x00]*+")
@@ -55,9 +58,14 @@ def unwrap(sql: bytes) -> bytes:
     """The statement with the marks of versioned comments removed and plain comments replaced by a blank."""
 
     def piece(match: re.Match[bytes]) -> bytes:
-        return match[1] or (b" " if match[2] else b"")
+        return match[1] or match["open"] or (b" " if match[2] else b"")
 
     return _PIECES.sub(piece, sql).strip()
+
+
+def code_of(sql: bytes) -> bytes:
+    """The statement with as many blanks for strings, names and comments; from one that is not closed, as it is."""
+    return _NOT_CODE_OR_OPEN.sub(lambda match: match["open"] or b" " * len(match[0]), sql)
 
 
 def bare_name(written: bytes) -> str:
