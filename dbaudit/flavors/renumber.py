@@ -7,9 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from dbaudit.flavors.definitions import paired
-from dbaudit.flavors.flavor import ATTRIBUTES, Definitions, Flavor
+from dbaudit.flavors.flavor import ATTRIBUTES, Definitions, Flavor, folded
 from dbaudit.flavors.raw import FLAVORS, PROJECTS, REFERENCES, SHADOWS, SPECS, Raw, Row
 from dbaudit.repair.edits import Edit, Insert
+
+_ONLY = "which is not at the authority and stays: only --delete-extra deletes it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +78,18 @@ class Member:
 def renumber(authority: Member, member: Member, taken: Iterable[int], wish: Wish) -> Renumbering:
     """The plan for `member`; `taken` are ids of flavors anywhere, who stands in the way of another gets a new one."""
     pairs = list(_pairs(authority.definitions, member.definitions))
-    missing = list(_missing(authority.definitions, member))
+    taken_by = {} if wish.delete_extra else _staying(pairs, member.definitions)
+    wanted = list(_missing(authority.definitions, member))
+    missing = [flavor for flavor in wanted if _rival(flavor, taken_by) is None]
     ids = _ids(pairs, missing, member.raw, max(taken, default=0) + 1)
     found = Renumbering(ids, Definitions({}))
     final = {ids.get(id_, id_): replace(each, id=ids.get(id_, id_)) for id_, each in member.definitions.by_id.items()}
     _references(member.raw, ids, found)
+    for flavor in wanted:
+        if (rival := _rival(flavor, taken_by)) is not None:
+            found.left.append(f"{_named(flavor)} is not made: {_named(rival)} has its name, {_ONLY}")
     for here, there in pairs:
-        _align(authority.raw, member.raw, here, there, found)
+        _align(authority.raw, member.raw, here, there, found, taken_by)
         final[here.id] = replace(here, specs=there.specs, access=there.access)
         if here.live:
             _specs(authority.raw, member.raw, here, there, found, wish)
@@ -140,10 +147,32 @@ def _references(raw: Raw, ids: Mapping[int, int], found: Renumbering) -> None:
                         found.changes[shadow + table, id_][column] = str(ids[int(value)])
 
 
-def _align(mine: Raw, theirs: Raw, here: Flavor, there: Flavor, found: Renumbering) -> None:
+def _staying(pairs: Iterable[tuple[Flavor, Flavor]], theirs: Definitions) -> dict[str, Flavor]:
+    """Live flavors that the authority has not and that nobody deletes, by name and flavorid as collations see them."""
+    matched = {there.id for _, there in pairs}
+    extra = [flavor for flavor in theirs.live() if flavor.id not in matched]
+    return {folded(text): flavor for flavor in extra for text in (flavor.name, flavor.flavorid)}
+
+
+def _rival(flavor: Flavor, taken_by: Mapping[str, Flavor]) -> Flavor | None:
+    """The flavor that keeps another from having its name or flavorid; a deleted one is in nobody's way."""
+    if not flavor.live:
+        return None
+    return next((taken_by[text] for text in map(folded, (flavor.name, flavor.flavorid)) if text in taken_by), None)
+
+
+def _named(flavor: Flavor) -> str:
+    return f"flavor {flavor.name} ({flavor.flavorid})"
+
+
+def _align(
+    mine: Raw, theirs: Raw, here: Flavor, there: Flavor, found: Renumbering, taken_by: Mapping[str, Flavor]
+) -> None:
     """The attributes of a row that both have."""
     for name in ATTRIBUTES:
-        if here.values[name] != there.values[name] and name in theirs.columns[FLAVORS]:
+        if name == "name" and here.name != there.name and (rival := _rival(here, taken_by)) is not None:
+            found.left.append(f"{_named(there)} is not renamed: {_named(rival)} has the name {here.name}, {_ONLY}")
+        elif here.values[name] != there.values[name] and name in theirs.columns[FLAVORS]:
             found.changes[FLAVORS, there.id][name] = mine.rows[FLAVORS][here.id][name]
 
 

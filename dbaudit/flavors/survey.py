@@ -16,7 +16,7 @@ from dbaudit.comparison.side import Side
 from dbaudit.flavors import pointers
 from dbaudit.flavors.embedded import Copy
 from dbaudit.flavors.flavor import Definitions, read_definitions
-from dbaudit.flavors.raw import PROJECTS, SPECS, Raw, read_raw
+from dbaudit.flavors.raw import FLAVORS, PROJECTS, SPECS, Raw, read_raw
 from dbaudit.flavors.renumber import Member, Renumbering, Wish, renumber
 from dbaudit.flavors.running import signs
 from dbaudit.repair.edits import Edit, Edits
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from dbaudit.repair.target import Target
 
 _Wrong = tuple[int, str | None, str | None]  # an instance's id, and the flavorids that it meant and means
-# Columns of flavors' ids in unique keys, in which two may be swapped.
-_THROUGH = {SPECS: ("instance_type_id",), PROJECTS: ("instance_type_id",)}
+# Columns of unique keys in which two rows may be swapped.
+_THROUGH = {FLAVORS: ("name",), SPECS: ("instance_type_id",), PROJECTS: ("instance_type_id",)}
 
 
 def unheld(_: Target) -> Throttle:

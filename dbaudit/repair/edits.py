@@ -49,7 +49,10 @@ class Guard:
 
 @dataclass(frozen=True, slots=True)
 class Edits:
-    """Everything that becomes of one database. `through` has columns of a table that may be swapped."""
+    """Everything that becomes of one database.
+
+    `through` has columns of a table in unique keys whose values may be swapped: ids, and names.
+    """
 
     edits: tuple[Edit, ...] = ()
     inserts: tuple[Insert, ...] = ()

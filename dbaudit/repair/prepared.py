@@ -203,17 +203,19 @@ def _update(cursor: Any, edits: Edits) -> None:
     for (table, column), there in sorted(moved.items(), key=lambda each: each[0][1] != "id", reverse=True):
         for part in _parts([edit.id for edit in there]):
             name = quoted(column)
-            # `deleted` first: it is compared with the id before that moves.
+            # `deleted` first: it is compared with the id before that moves. Names are no numbers.
+            away_ = f"-{name}" if column.endswith("id") else "CONCAT('dbaudit ', id)"
             also = "deleted = IF(deleted = id, -id, deleted), " if column == "id" else ""
             cursor.execute(
-                f"UPDATE {quoted(table)} SET {also}{name} = -{name} WHERE id IN ({_marks(part)})", tuple(part)
+                f"UPDATE {quoted(table)} SET {also}{name} = {away_} WHERE id IN ({_marks(part)})", tuple(part)
             )
             away[table].update(part if column == "id" else ())
     same: dict[tuple[str, tuple[tuple[str, Value], ...]], list[int]] = defaultdict(list)
     for edit in edits.edits:
         at = -edit.id if edit.id in away[edit.table] else edit.id
         same[edit.table, tuple(edit.values.items())].append(at)
-    for (table, values), found in same.items():
+    # What is deleted goes first: it leaves its name to another.
+    for (table, values), found in sorted(same.items(), key=lambda each: "deleted" not in dict(each[0][1])):
         sets = ", ".join(f"{quoted(column)} = {'id' if value == OWN_ID else '%s'}" for column, value in values)
         given = [value for _, value in values if value != OWN_ID]
         for part in _parts(found):

@@ -217,3 +217,33 @@ def test_an_instance_that_embeds_nothing(cloud: Cloud, looking: Looking, corpus:
     assert moved
     assert not [each for each in check(cloud.sides, looking).findings if each.check.startswith("flavors.points")]
     assert not apply(cloud.sides, looking, order(cloud)).extra["runs"]
+
+
+def test_names_that_change_places_or_are_taken(cloud: Cloud, looking: Looking) -> None:
+    for name in (cloud.top, cloud.cell):
+        cloud.run(name, *CONFIRMED)
+    ((one,), (two,), (three,)) = cloud.run(
+        cloud.cell,
+        "SELECT name FROM instance_types WHERE deleted = 0 AND flavorid IN ('1', '2', '3') ORDER BY flavorid",
+    )
+    made = ("INSERT INTO instance_types (name, memory_mb, vcpus, swap, flavorid, rxtx_factor, root_gb, ephemeral_gb, "
+            "disabled, is_public, deleted) VALUES ('{}', 1, 1, 0, '{}', 1, 1, 0, 0, 1, 0)")  # fmt: skip
+    cloud.run(
+        cloud.cell, "UPDATE instance_types SET name = 'between' WHERE flavorid = '1' AND deleted = 0",
+        f"UPDATE instance_types SET name = '{one}' WHERE flavorid = '2' AND deleted = 0",
+        f"UPDATE instance_types SET name = '{two}' WHERE flavorid = '1' AND deleted = 0",
+        "UPDATE instance_types SET name = 'older' WHERE flavorid = '3' AND deleted = 0",
+        made.format(str(three).upper(), "mine"), made.format("NEW.name", "mine too"),
+    )  # fmt: skip
+    cloud.run(cloud.top, made.format("new.name", "new"))
+    before = cloud.contents(cloud.cell)
+    first = apply(cloud.sides, looking, order(cloud))
+    names = "SELECT flavorid, name FROM instance_types WHERE deleted = 0 AND flavorid IN ('1', '2', '3', 'new')"
+    assert dict(cloud.run(cloud.cell, names)) == {"1": one, "2": two, "3": "older"}
+    said = " ".join(each.message for each in first.findings)
+    assert f"flavor older (3) is not renamed: flavor {str(three).upper()} (mine) has the name {three}" in said
+    assert "flavor new.name (new) is not made: flavor NEW.name (mine too) has its name" in said
+    second = apply(cloud.sides, looking, order(cloud, delete_extra=True))
+    assert dict(cloud.run(cloud.cell, names)) == {"1": one, "2": two, "3": three, "new": "new.name"}
+    undone(cloud, [*first.extra["runs"], *second.extra["runs"]])
+    assert cloud.contents(cloud.cell) == before
