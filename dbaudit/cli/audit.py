@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from dbaudit.cli import operands, options
+from dbaudit.cli.grouping import grouped
 
 Operands = Annotated[
     list[str],
@@ -23,6 +24,7 @@ To = Annotated[
 ]
 
 
+@grouped
 def command(
     operand: Operands,
     to: To = None,
@@ -31,11 +33,9 @@ def command(
     server_binary: options.ServerBinary = None,
     policy: options.Policy = None,
     pack: options.Pack = None,
-    defaults_file: operands.DefaultsFile = None,
-    ask_password: operands.AskPassword = False,
-    format: options.Format = None,
-    output: options.Output = None,
-    quiet: options.Quiet = False,
+    *,
+    login: operands.Login,
+    report: options.Report,
 ) -> int:
     """Run every check on databases of OpenStack services, and those that need several of them. Reads only."""
     from datetime import date
@@ -47,17 +47,15 @@ def command(
     from dbaudit.dryrun.scratch import scratch
     from dbaudit.release import release
     from dbaudit.report.progress import drawn
-    from dbaudit.report.write import destinations, write
     from dbaudit.waiver import waive
 
-    where, here = destinations(format or [], output), places.places()
+    here = places.places()
     for folder in pack or []:
         packs.add(folder)
-    site, login = operands.policy(policy), operands.credentials(defaults_file, ask_password)
+    site = operands.policy(policy)
     names = operands.names_of(operand, database or [])
-    with scratch(here) as spool, drawn(quiet=quiet) as watch:
-        reading = Reading(spool, None, login, watch)
+    with scratch(here) as spool, drawn(quiet=report.quiet) as watch:
+        reading = Reading(spool, None, login.credentials, watch)
         wish = AuditWish(operand, names, reading, here, release(to) if to else None, server, server_binary)
         result = waive(audit_all(wish), site.waivers, date.today())
-    write(result, where, width=places.width(), colour=places.colour())
-    return result.exit
+    return report.write(result)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from dbaudit.cli import operands, options
+from dbaudit.cli.grouping import grouped
 
 Url = Annotated[str, typer.Argument(metavar="URL", help="Production, or a server like it: mysql+pymysql://user@host")]
 File = Annotated[
@@ -20,6 +21,7 @@ Size = Annotated[
 Rounds = Annotated[int, typer.Option("--rounds", metavar="N", min=2, max=20, help="How often the workload is run.")]
 
 
+@grouped
 def command(
     url: Url,
     output: File,
@@ -28,10 +30,10 @@ def command(
     rounds: Rounds = 3,
     server: options.Server = "auto",
     server_binary: options.ServerBinary = None,
-    defaults_file: operands.DefaultsFile = None,
-    ask_password: operands.AskPassword = False,
     format: options.Format = None,
     quiet: options.Quiet = False,
+    *,
+    login: operands.Login,
 ) -> int:
     """Time a small workload on a throwaway server and on production; without --apply, say what that would write."""
     from dbaudit.cli import places
@@ -41,7 +43,7 @@ def command(
     from dbaudit.report.write import destinations, write
 
     where = destinations(format or [], None)
-    whole = complete(parse(url), operands.credentials(defaults_file, ask_password))
+    whole = complete(parse(url), login.credentials)
     shown = whole.render_as_string(hide_password=True)
     wish = calibration.Wish(whole, shown, size * 10**6, rounds, server, server_binary)
     if not apply:

@@ -69,7 +69,7 @@ def build(
     network = Network.ALLOWED if allow_network else Network.REFUSED
     around = Surroundings(places.environment(), network, runner_driver, step_timeout or STEP_LIMIT)
     how = Command("", around, probe=runner_probe)
-    with operands.read((start,) if start else (), [], None, False, quiet) as sides:
+    with operands.read((start,) if start else (), None, operands.Login(), quiet=quiet) as sides:
         wanted = work.Building(service, releases, sides[0] if sides else None, known_charset(database_charset), first)
     with (
         operands.throwaway(server, server_binary, quiet) as (started, folder, watch),

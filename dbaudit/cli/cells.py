@@ -8,6 +8,7 @@ import typer
 
 from dbaudit.cli import operands, options
 from dbaudit.cli.flavors import Again, Cells, Jobs, Top, looking
+from dbaudit.cli.grouping import grouped
 
 app = typer.Typer(help="What nova's cells v1 keep both in the top database and in a cell.", no_args_is_help=True)
 
@@ -30,31 +31,27 @@ def group() -> None:
 
 
 @app.command("compare")
+@grouped
 def compare(
     top: Top,
     cells: Cells,
     database: operands.Database = None,
     jobs: Jobs = None,
     look_again: Again = None,
-    defaults_file: operands.DefaultsFile = None,
-    ask_password: operands.AskPassword = False,
-    format: options.Format = None,
-    output: options.Output = None,
-    quiet: options.Quiet = False,
+    *,
+    login: operands.Login,
+    report: options.Report,
 ) -> int:
     """Compare instances, block devices and metadata of the top with each cell, by uuid. Reads only."""
     from dbaudit.cells.compare import compare as compared
-    from dbaudit.cli import places
-    from dbaudit.report.write import destinations, write
 
-    where = destinations(format or [], output)
-    with looking((top, *cells), database, jobs, look_again, defaults_file, ask_password, quiet) as (sides, look):
+    with looking((top, *cells), database, jobs, look_again, login, quiet=report.quiet) as (sides, look):
         result = compared(sides, look)
-    write(result, where, width=places.width(), colour=places.colour())
-    return result.exit
+    return report.write(result)
 
 
 @app.command("tables")
+@grouped
 def tables(
     left: Left,
     right: Right,
@@ -62,19 +59,13 @@ def tables(
     key: Key = None,
     ignore: Ignore = None,
     database: operands.Database = None,
-    defaults_file: operands.DefaultsFile = None,
-    ask_password: operands.AskPassword = False,
-    format: options.Format = None,
-    output: options.Output = None,
-    quiet: options.Quiet = False,
+    *,
+    login: operands.Login,
+    report: options.Report,
 ) -> int:
     """Compare one table of two live databases by checksums, down to the rows. Exits 1 where rows differ. Reads only."""
     from dbaudit.cells.tables import tables as compared
-    from dbaudit.cli import places
-    from dbaudit.report.write import destinations, write
 
-    where = destinations(format or [], output)
-    with operands.read((left, right), database or [], defaults_file, ask_password, quiet) as (one, other):
+    with operands.read((left, right), database, login, quiet=report.quiet) as (one, other):
         result = compared(one, other, table, tuple(key or ()), frozenset(ignore or ()))
-    write(result, where, width=places.width(), colour=places.colour())
-    return result.exit
+    return report.write(result)

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from dbaudit.cli import operands, options
+from dbaudit.cli.grouping import grouped
 
 Left = Annotated[str, typer.Argument(metavar="A", help=operands.HELP)]
 Right = Annotated[str, typer.Argument(metavar="B", help="The same for the other side.")]
@@ -18,12 +19,11 @@ Alembic = Annotated[bool, typer.Option("--alembic", help="Write an Alembic revis
 AllowLoss = Annotated[bool, typer.Option("--allow-loss", help="Do not comment out the statements that lose data.")]
 
 
+@grouped
 def command(
     left: Left,
     right: Right,
     database: operands.Database = None,
-    defaults_file: operands.DefaultsFile = None,
-    ask_password: operands.AskPassword = False,
     policy: options.Policy = None,
     to: To = None,
     show_normalised: Normalised = False,
@@ -33,9 +33,9 @@ def command(
     allow_loss: AllowLoss = False,
     server: options.Reader = "auto",
     pack: options.Pack = None,
-    format: options.Format = None,
-    output: options.Output = None,
-    quiet: options.Quiet = False,
+    *,
+    login: operands.Login,
+    report: options.Report,
 ) -> int:
     """Compare two schemas. Exits 0 where nothing but notes is left, else 1."""
     from dbaudit import packs
@@ -44,16 +44,14 @@ def command(
     from dbaudit.comparison.findings import result
     from dbaudit.release import release
     from dbaudit.report import schema_diff
-    from dbaudit.report.write import destinations
 
-    where = destinations(format or [], output)
     for folder in pack or []:
         packs.add(folder)
-    form = schema_diff.form(unified=unified, sql=sql, alembic=alembic, formats=format or [])
+    form = schema_diff.form(unified=unified, sql=sql, alembic=alembic, formats=report.format or [])
     wishes = Wishes(operands.policy(policy), release(to) if to else None, show_normalised)
-    with operands.read((left, right), database or [], defaults_file, ask_password, quiet, server) as (one, two):
+    with operands.read((left, right), database, login, server, quiet=report.quiet) as (one, two):
         comparison = compare(one, two, wishes)
     if form is not None:
-        schema_diff.save(schema_diff.written(form, comparison, allow_loss=allow_loss), output)
+        schema_diff.save(schema_diff.written(form, comparison, allow_loss=allow_loss), report.output)
         return result(comparison).exit
-    return schema_diff.write(comparison, where, width=places.width(), colour=places.colour()).exit
+    return schema_diff.write(comparison, report.where(), width=places.width(), colour=places.colour()).exit

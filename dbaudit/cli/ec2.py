@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dbaudit.cli import operands, options
+from dbaudit.cli.grouping import grouped
 
 if TYPE_CHECKING:
     from dbaudit.reconcile import Policy
@@ -74,35 +75,31 @@ Apply = Annotated[bool, typer.Option("--apply", help="Write. Without it, only sa
 
 
 @app.command("check", epilog=EPILOG)
+@grouped
 def check(
     left: Left,
     right: Right = None,
     database: operands.Database = None,
     external_identity: External = False,
     fernet_keys: FernetKeys = None,
-    defaults_file: operands.DefaultsFile = None,
-    ask_password: operands.AskPassword = False,
-    format: options.Format = None,
-    output: options.Output = None,
-    quiet: options.Quiet = False,
+    *,
+    login: operands.Login,
+    report: options.Report,
 ) -> int:
     """Say which keys differ, which cannot be carried over and why. Reads only; takes dumps too."""
-    from dbaudit.cli import places
     from dbaudit.ec2.check import Wishes
     from dbaudit.ec2.check import check as look
     from dbaudit.ec2.fernet import read_vault
-    from dbaudit.report.write import destinations, write
 
-    where = destinations(format or [], output)
     wishes = Wishes(read_vault(fernet_keys), external_identity)
     names = [left, right] if right else [left]
-    with operands.read(names, database or [], defaults_file, ask_password, quiet) as sides:
+    with operands.read(names, database, login, quiet=report.quiet) as sides:
         result = look(sides, wishes)
-    write(result, where, width=places.width(), colour=places.colour())
-    return result.exit
+    return report.write(result)
 
 
 @app.command("sync", epilog=EPILOG)
+@grouped
 def sync(
     left: Left,
     right: Right = None,
@@ -122,11 +119,9 @@ def sync(
     metrics: Metrics = None,
     events: Events = None,
     database: operands.Database = None,
-    defaults_file: operands.DefaultsFile = None,
-    ask_password: operands.AskPassword = False,
-    format: options.Format = None,
-    output: options.Output = None,
-    quiet: options.Quiet = False,
+    *,
+    login: operands.Login,
+    report: options.Report,
 ) -> int:
     """Carry keys over in both directions: new, changed and revoked ones. Cannot be undone; plans without --apply."""
     from dbaudit.cli import places
@@ -135,10 +130,8 @@ def sync(
     from dbaudit.ec2.round import Limits
     from dbaudit.ec2.ruling import Rules
     from dbaudit.repair.stop import on_signals
-    from dbaudit.report import ec2 as report
-    from dbaudit.report.write import destinations, write
+    from dbaudit.report.ec2 import lines, writer
 
-    where = destinations(format or [], output)
     names = [left, right] if right else [left]
     rules = Rules(_policy(on_conflict), skip_orphans, prune_orphans)
     key = key_file or places.state() / "ec2.key"
@@ -146,18 +139,16 @@ def sync(
     mode = course.Mode(apply, follow, _seconds(interval), triggers)
     with contextlib.ExitStack() as stack:
         stop = stack.enter_context(on_signals()) if apply else None
-        tell = stack.enter_context(report.lines(events, sys.stdout)) if follow else None
+        tell = stack.enter_context(lines(events, sys.stdout)) if follow else None
         wishes = sync.Wishes(
             key, read_vault(fernet_keys), rules, limits, external_identity, journal_schema,
             stopped=(lambda: stop.wanted) if stop else (lambda: False),
         )  # fmt: skip
-        with operands.read(names, database or [], defaults_file, ask_password, quiet) as sides:
+        with operands.read(names, database, login, quiet=report.quiet) as sides:
             work = sync.open_work(sides, wishes)
-        ways = course.Ways(stop, tell, report.writer(metrics), lambda text: typer.echo(text, err=True))
+        ways = course.Ways(stop, tell, writer(metrics), lambda text: typer.echo(text, err=True))
         result = course.run(work, mode, ways)
-    if not follow:
-        write(result, where, width=places.width(), colour=places.colour())
-    return result.exit
+    return result.exit if follow else report.write(result)
 
 
 def _seconds(text: str) -> float:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dbaudit.cli import operands, options, writing
+from dbaudit.cli.grouping import grouped
 
 if TYPE_CHECKING:
     from dbaudit.cells.looking import Looking
@@ -43,123 +43,80 @@ def group() -> None:
 
 
 @app.command("check")
+@grouped
 def check(
     top: Top,
     cells: Cells,
     database: operands.Database = None,
     jobs: Jobs = None,
     look_again: Again = None,
-    defaults_file: operands.DefaultsFile = None,
-    ask_password: operands.AskPassword = False,
-    format: options.Format = None,
-    output: options.Output = None,
-    quiet: options.Quiet = False,
+    *,
+    login: operands.Login,
+    report: options.Report,
 ) -> int:
     """Find where the flavors of top and cells do not agree, in definitions and inside instances. Reads only."""
-    from dbaudit.cli import places
     from dbaudit.flavors.check import check as checked
-    from dbaudit.report.write import destinations, write
 
-    where = destinations(format or [], output)
-    with looking((top, *cells), database, jobs, look_again, defaults_file, ask_password, quiet) as (sides, look):
+    with looking((top, *cells), database, jobs, look_again, login, quiet=report.quiet) as (sides, look):
         result = checked(sides, look)
-    write(result, where, width=places.width(), colour=places.colour())
-    return result.exit
+    return report.write(result)
 
 
 @app.command("reconcile")
+@grouped
 def reconcile(
     top: Top,
     cells: Cells,
     authority: Authority,
     delete_extra: DeleteExtra = False,
     apply: writing.Apply = False,
-    replica: writing.Replica = None,
-    ignore_replicas: writing.IgnoreReplicas = False,
-    max_lag: writing.MaxLag = 5.0,
-    max_threads: writing.MaxThreads = 25,
-    max_history: writing.MaxHistory = 1_000_000,
-    max_flow_control: writing.MaxPaused = 5.0,
-    sentinel: writing.Sentinel = None,
-    run_time: writing.RunTime = None,
-    sleep: writing.Sleep = 0.0,
-    window: writing.Hours = None,
-    max_wait: writing.MaxWait = 120.0,
     journal_schema: writing.JournalSchema = "dbaudit",
     database: operands.Database = None,
     jobs: Jobs = None,
-    defaults_file: operands.DefaultsFile = None,
-    ask_password: operands.AskPassword = False,
-    format: options.Format = None,
-    output: options.Output = None,
-    quiet: options.Quiet = False,
+    *,
+    held: writing.Braked,
+    login: operands.Login,
+    report: options.Report,
 ) -> int:
     """Make definitions equal to an authority's, and ids right where proven. Shows a plan; writes with --apply."""
-    from dbaudit.cli import places
     from dbaudit.flavors import reconcile as work
     from dbaudit.flavors.survey import Order
-    from dbaudit.report.write import destinations, write
 
-    where = destinations(format or [], output)
-    held = writing.brakes(
-        replica, ignore_replicas, max_lag, max_threads, max_history, max_flow_control, sentinel, run_time, sleep,
-        window, max_wait, defaults_file, ask_password,
-    )  # fmt: skip
-    read = looking((top, *cells), database, jobs, None, defaults_file, ask_password, quiet)
-    with read as (sides, look), writing.holding(held, apply=apply, quiet=quiet) as hold:
+    read = looking((top, *cells), database, jobs, None, login, quiet=report.quiet)
+    with read as (sides, look), writing.holding(held.brakes(login), apply=apply, quiet=report.quiet) as hold:
         order = Order(authority, delete_extra, journal_schema, hold=hold)
         result = work.apply(sides, look, order) if apply else work.plan(sides, look, order)
-    write(result, where, width=places.width(), colour=places.colour())
-    return result.exit
+    return report.write(result)
 
 
 @app.command("migrate")
+@grouped
 def migrate(
     top: Top,
     cells: Cells,
     apply: writing.Apply = False,
-    replica: writing.Replica = None,
-    ignore_replicas: writing.IgnoreReplicas = False,
-    max_lag: writing.MaxLag = 5.0,
-    max_threads: writing.MaxThreads = 25,
-    max_history: writing.MaxHistory = 1_000_000,
-    max_flow_control: writing.MaxPaused = 5.0,
-    sentinel: writing.Sentinel = None,
-    run_time: writing.RunTime = None,
-    sleep: writing.Sleep = 0.0,
-    window: writing.Hours = None,
-    max_wait: writing.MaxWait = 120.0,
     journal_schema: writing.JournalSchema = "dbaudit",
     database: operands.Database = None,
     jobs: Jobs = None,
-    defaults_file: operands.DefaultsFile = None,
-    ask_password: operands.AskPassword = False,
-    format: options.Format = None,
-    output: options.Output = None,
-    quiet: options.Quiet = False,
+    *,
+    held: writing.Braked,
+    login: operands.Login,
+    report: options.Report,
 ) -> int:
     """Write Kilo's JSON of every flavor that can be proven. Shows what would be written; writes with --apply."""
-    from dbaudit.cli import places
     from dbaudit.flavors.migrate import migrate as work
     from dbaudit.flavors.survey import Order
-    from dbaudit.report.write import destinations, write
 
-    where = destinations(format or [], output)
-    held = writing.brakes(
-        replica, ignore_replicas, max_lag, max_threads, max_history, max_flow_control, sentinel, run_time, sleep,
-        window, max_wait, defaults_file, ask_password,
-    )  # fmt: skip
-    read = looking((top, *cells), database, jobs, None, defaults_file, ask_password, quiet)
-    with read as (sides, look), writing.holding(held, apply=apply, quiet=quiet) as hold:
+    read = looking((top, *cells), database, jobs, None, login, quiet=report.quiet)
+    with read as (sides, look), writing.holding(held.brakes(login), apply=apply, quiet=report.quiet) as hold:
         result = work(sides, look, Order(journal=journal_schema, hold=hold), apply=apply)
-    write(result, where, width=places.width(), colour=places.colour())
-    return result.exit
+    return report.write(result)
 
 
 @contextmanager
 def looking(
     wanted: tuple[str, ...], database: list[str] | None, jobs: int | None, again: float | None,
-    defaults_file: Path | None, ask_password: bool, quiet: bool,
+    login: operands.Login, *, quiet: bool,
 ) -> Iterator[tuple[tuple[Side, ...], Looking]]:  # fmt: skip
     """The databases that are named, and how to look at them; a folder for files goes when the block ends."""
     from dbaudit.cells.instant import SECOND_LOOK
@@ -170,7 +127,7 @@ def looking(
 
     seconds = SECOND_LOOK if again is None else again
     with (
-        operands.read(wanted, database or [], defaults_file, ask_password, quiet) as sides,
+        operands.read(wanted, database, login, quiet=quiet) as sides,
         scratch(places.places()) as folder,
         drawn(quiet=quiet) as watch,
     ):

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from dbaudit.cli import operands, options
+from dbaudit.cli.grouping import grouped
 
 Operand = Annotated[
     str,
@@ -25,6 +26,7 @@ Kept = Annotated[
 ]
 
 
+@grouped
 def command(
     operand: Operand,
     output: File,
@@ -32,10 +34,10 @@ def command(
     rows: Kept = None,
     server: options.Server = "auto",
     server_binary: options.ServerBinary = None,
-    defaults_file: operands.DefaultsFile = None,
-    ask_password: operands.AskPassword = False,
     format: options.Format = None,
     quiet: options.Quiet = False,
+    *,
+    login: operands.Login,
 ) -> int:
     """Write down what a database holds, for `dbaudit verify`. Reads only. Exits 1 where services seem to be running."""
     from dbaudit.cli import places
@@ -45,7 +47,7 @@ def command(
     from dbaudit.report.write import destinations, write
 
     where = destinations(format or [], None)
-    with wished(operand, database, rows, server, server_binary, defaults_file, ask_password, quiet) as wish:
+    with wished(operand, database, rows, server, server_binary, login, quiet=quiet) as wish:
         manifest = take(wish)
     save(manifest, output)
     result = taken(manifest, output)

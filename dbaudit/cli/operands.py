@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,14 +33,33 @@ AskPassword = Annotated[bool, typer.Option("--ask-password", help="Ask for the p
 POLICY = Path("dbaudit.toml")
 
 
+@dataclass(frozen=True)
+class Login:
+    """How a live database is entered. Who is asked for a password is asked once."""
+
+    defaults_file: DefaultsFile = None
+    ask_password: AskPassword = False
+
+    @cached_property
+    def credentials(self) -> Credentials:
+        """What an option file says, and a password that is asked for on the terminal."""
+        from dbaudit.comparison.live import Credentials
+        from dbaudit.comparison.option_file import read_option_file
+
+        own = Path.home() / ".my.cnf"
+        file = self.defaults_file or (own if own.is_file() else None)
+        password = typer.prompt("Password", hide_input=True, err=True, default="") if self.ask_password else None
+        return Credentials(read_option_file(file) if file else {}, password)
+
+
 @contextmanager
 def read(
     wanted: Sequence[str],
-    databases: Sequence[str],
-    defaults_file: Path | None,
-    ask_password: bool,
-    quiet: bool,
+    databases: Sequence[str] | None,
+    login: Login,
     server: str = "auto",
+    *,
+    quiet: bool,
 ) -> Iterator[tuple[Side, ...]]:
     """The sides that operands name; what standard input held is kept while the block runs.
 
@@ -50,11 +71,10 @@ def read(
     from dbaudit.dryrun.scratch import scratch
     from dbaudit.report.progress import drawn
 
-    names = names_of(wanted, databases)
-    login = credentials(defaults_file, ask_password)
+    names, known = names_of(wanted, databases or []), login.credentials
     with scratch(places.places()) as spool, drawn(quiet=quiet) as watch:
         sides = [
-            read_operand(each, Reading(spool, name, login, watch)) for each, name in zip(wanted, names, strict=True)
+            read_operand(each, Reading(spool, name, known, watch)) for each, name in zip(wanted, names, strict=True)
         ]
         yield read_by_server(sides, lambda: _server(server, watch))
 
@@ -97,17 +117,6 @@ def throwaway(wish: str, binary: Path | None, quiet: bool) -> Iterator[tuple[Ser
         start(wish, places=here, needs=Needs(), binary=binary, watch=watch) as server,
     ):
         yield server, folder, watch
-
-
-def credentials(defaults_file: Path | None, ask_password: bool) -> Credentials:
-    """What an option file says, and a password that is asked for on the terminal."""
-    from dbaudit.comparison.live import Credentials
-    from dbaudit.comparison.option_file import read_option_file
-
-    own = Path.home() / ".my.cnf"
-    file = defaults_file or (own if own.is_file() else None)
-    password = typer.prompt("Password", hide_input=True, err=True, default="") if ask_password else None
-    return Credentials(read_option_file(file) if file else {}, password)
 
 
 def policy(path: Path | None, plan: Path | None = None) -> Policy:

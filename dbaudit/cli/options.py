@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from dbaudit.report.write import Destination, Form
+    from dbaudit.result import Result
 
 Dump = Annotated[
     str,
@@ -45,6 +50,35 @@ Output = Annotated[
     Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the report here, not to standard output.")
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Where a command's report goes. A format that does not exist is refused before any work begins."""
+
+    format: Format = None
+    output: Output = None
+    quiet: Quiet = False
+
+    def __post_init__(self) -> None:
+        self.where()
+
+    def where(self) -> tuple[Destination, ...]:
+        """Each format with its place."""
+        from dbaudit.report.write import destinations
+
+        return destinations(self.format or [], self.output)
+
+    def write(self, result: Result, form: Form | None = None) -> int:
+        """Write the result, as text in `form` where a command has one of its own; gives the exit code."""
+        from dbaudit.cli import places
+        from dbaudit.report import text
+        from dbaudit.report.write import write
+
+        write(result, self.where(), width=places.width(), colour=places.colour(), form=form or text.render)
+        return result.exit
+
+
 Pack = Annotated[
     list[Path] | None,
     typer.Option("--pack", metavar="DIR", help="A folder of further checks, <service>/<check>.py; repeatable."),

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from dbaudit.cli import operands, options, writing
+from dbaudit.cli.grouping import grouped
 
 Words = Annotated[
     list[str], typer.Argument(metavar="[prune] URL", help="The database; `prune` before it empties old images.")
@@ -19,29 +20,25 @@ Older = Annotated[
 ]
 
 
+@grouped
 def command(
     words: Words,
     unlock: Unlock = False,
     older_than: Older = 30,
     journal_schema: writing.JournalSchema = "dbaudit",
-    defaults_file: operands.DefaultsFile = None,
-    ask_password: operands.AskPassword = False,
-    format: options.Format = None,
-    output: options.Output = None,
+    *,
+    login: operands.Login,
+    report: options.Report,
 ) -> int:
     """List the runs on a database, newest first; `runs prune URL` deletes the images of old ones, which ends undo."""
-    from dbaudit.cli import places
     from dbaudit.errors import UsageError
     from dbaudit.repair import results
-    from dbaudit.report.write import destinations, write
 
-    where = destinations(format or [], output)
     if len(words) != 1 + (words[0] == "prune"):
         raise UsageError("runs takes one URL", "dbaudit runs URL, or dbaudit runs prune URL --older-than 30")
-    target = writing.target(words[-1], journal_schema, defaults_file, ask_password)
+    target = writing.target(words[-1], journal_schema, login)
     if words[0] == "prune":
         result = results.pruned(target, older_than)
     else:
         result = results.unlocked(target) if unlock else results.listed(target)
-    write(result, where, width=places.width(), colour=places.colour())
-    return result.exit
+    return report.write(result)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dbaudit.cli import operands, options, writing
+from dbaudit.cli.grouping import grouped
 
 if TYPE_CHECKING:
     from dbaudit.comparison.live import Credentials
@@ -65,6 +66,7 @@ Metrics = Annotated[
 @app.command(
     "flush", epilog="Exit codes: 0 with or without work, 1 a table cannot be flushed, 75 another run, or held back."
 )
+@grouped
 def flush(
     url: Url,
     before: Before = None,
@@ -82,30 +84,17 @@ def flush(
     optimize: Optimize = False,
     rebuild: Rebuild = False,
     metrics: Metrics = None,
-    replica: writing.Replica = None,
-    ignore_replicas: writing.IgnoreReplicas = False,
-    max_lag: writing.MaxLag = 5.0,
-    max_threads: writing.MaxThreads = 25,
-    max_history: writing.MaxHistory = 1_000_000,
-    max_flow_control: writing.MaxPaused = 5.0,
-    sentinel: writing.Sentinel = None,
-    run_time: writing.RunTime = None,
-    sleep: writing.Sleep = 0.0,
-    window: writing.Hours = None,
-    max_wait: writing.MaxWait = 120.0,
     database: Database = None,
     journal_schema: writing.JournalSchema = "dbaudit",
-    defaults_file: operands.DefaultsFile = None,
-    ask_password: operands.AskPassword = False,
-    format: options.Format = None,
-    output: options.Output = None,
-    quiet: options.Quiet = False,
+    *,
+    held: writing.Braked,
+    login: operands.Login,
+    report: options.Report,
 ) -> int:
     """Delete expired tokens, revocation events, trusts, application credentials and memberships: a plan, or --apply."""
     from dbaudit.cli import places
     from dbaudit.repair.brakes import throttle_of
-    from dbaudit.report import flush as report
-    from dbaudit.report.write import destinations, write
+    from dbaudit.report.flush import render
     from dbaudit.tokens.journaled import resumed, work_of
     from dbaudit.tokens.opened import open_flush
     from dbaudit.tokens.outcome import journaled, plan
@@ -113,33 +102,27 @@ def flush(
     from dbaudit.tokens.renewal import rebuild as renew
     from dbaudit.tokens.run import Run, carry_out
 
-    where, profile = destinations(format or [], output), _profile(fast=fast, gentle=gentle)
+    profile = _profile(fast=fast, gentle=gentle)
     settings = {"window": allow_expired_window, "expiration": token_expiration, "default_ttl": authorization_ttl}
-    login = operands.credentials(defaults_file, ask_password)
-    held = writing.brakes(
-        replica, ignore_replicas, max_lag, max_threads, max_history, max_flow_control, sentinel, run_time, sleep,
-        window, max_wait, defaults_file, ask_password,
-    )  # fmt: skip
-    opened = open_flush(_wish(url, database, login, before, only, config, settings, journal_schema))
+    brakes = held.brakes(login)
+    opened = open_flush(_wish(url, database, login.credentials, before, only, config, settings, journal_schema))
     if journal:
         _refuse("journal", fast=fast, rate=rate, archive=archive, optimize=optimize, rebuild=rebuild, metrics=metrics)
         opened = resumed(opened)
         work, limits = work_of(opened), writing.limits(None, 0.2)
-        done = writing.do("tokens flush", work, opened.target, limits, held, apply=apply, quiet=quiet)
-        result = journaled(opened, done)
-        write(result, where, width=places.width(), colour=places.colour())
-        return result.exit
+        done = writing.do("tokens flush", work, opened.target, limits, brakes, apply=apply, quiet=report.quiet)
+        return report.write(journaled(opened, done))
     if rebuild:
         _refuse("rebuild", fast=fast, rate=rate, archive=archive, optimize=optimize)
     if not apply:
         result = plan_rebuild(opened) if rebuild else plan(opened)
     else:
-        with writing.at_work(quiet=quiet or not places.terminal()) as (stop, watch):
-            throttle = throttle_of(held, opened.target, stop, watch)
+        with writing.at_work(quiet=report.quiet or not places.terminal()) as (stop, watch):
+            throttle = throttle_of(brakes, opened.target, stop, watch)
             run = Run(throttle, rate, archive, optimize, metrics, watch)
             result = renew(opened, run) if rebuild else carry_out(opened, run, profile)
-    if not apply or rebuild or format or output or result.exit or result.skipped or places.terminal():
-        write(result, where, width=places.width(), colour=places.colour(), form=report.render)
+    if not apply or rebuild or report.format or report.output or result.exit or result.skipped or places.terminal():
+        report.write(result, form=render)
     return result.exit
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dbaudit.cli import operands, options
+from dbaudit.cli.grouping import grouped
 from dbaudit.cli.manifest import Kept, Operand
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 File = Annotated[Path, typer.Argument(metavar="FILE", help="What `dbaudit manifest` wrote before the upgrade.")]
 
 
+@grouped
 def command(
     manifest: File,
     operand: Operand,
@@ -25,30 +27,24 @@ def command(
     rows: Kept = None,
     server: options.Server = "auto",
     server_binary: options.ServerBinary = None,
-    defaults_file: operands.DefaultsFile = None,
-    ask_password: operands.AskPassword = False,
-    format: options.Format = None,
-    output: options.Output = None,
-    quiet: options.Quiet = False,
+    *,
+    login: operands.Login,
+    report: options.Report,
 ) -> int:
     """Hold a database against the manifest of it from before the upgrade: what was lost. Reads only."""
-    from dbaudit.cli import places
     from dbaudit.dryrun.proving import take, verified
     from dbaudit.proof.file import load
-    from dbaudit.report.write import destinations, write
 
-    where = destinations(format or [], output)
     before = load(manifest)
-    with wished(operand, database, rows, server, server_binary, defaults_file, ask_password, quiet) as wish:
+    with wished(operand, database, rows, server, server_binary, login, quiet=report.quiet) as wish:
         result = verified(before, take(wish, before))
-    write(result, where, width=places.width(), colour=places.colour())
-    return result.exit
+    return report.write(result)
 
 
 @contextmanager
 def wished(
-    operand: str, database: str | None, rows: int | None, server: str, binary: Path | None, defaults_file: Path | None,
-    ask_password: bool, quiet: bool,
+    operand: str, database: str | None, rows: int | None, server: str, binary: Path | None,
+    login: operands.Login, *, quiet: bool,
 ) -> Iterator[Wish]:  # fmt: skip
     """The operand with all that reading it takes; a folder and the progress bars go when the block ends."""
     from dbaudit.cli import places
@@ -58,8 +54,13 @@ def wished(
     from dbaudit.proof.measure import ROWS_KEPT
     from dbaudit.report.progress import drawn
 
-    here, login = places.places(), operands.credentials(defaults_file, ask_password)
+    here = places.places()
     with scratch(here) as spool, drawn(quiet=quiet) as watch:
         yield Wish(
-            operand, Reading(spool, database, login, watch), here, server, binary, ROWS_KEPT if rows is None else rows
+            operand,
+            Reading(spool, database, login.credentials, watch),
+            here,
+            server,
+            binary,
+            ROWS_KEPT if rows is None else rows,
         )

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from dbaudit.cli import operands, options, writing
+from dbaudit.cli.grouping import grouped
 
 app = typer.Typer(
     help="Backfills of cinder's volumes: their type, their host.", no_args_is_help=True, rich_markup_mode=None
@@ -23,6 +24,7 @@ WillCome = Annotated[
 
 
 @app.command("backfill-type")
+@grouped
 def backfill_type(
     url: writing.Url,
     type: Type,
@@ -31,44 +33,28 @@ def backfill_type(
     apply: writing.Apply = False,
     max_rows: writing.MaxRows = None,
     chunk_time: writing.ChunkTime = 0.2,
-    replica: writing.Replica = None,
-    ignore_replicas: writing.IgnoreReplicas = False,
-    max_lag: writing.MaxLag = 5.0,
-    max_threads: writing.MaxThreads = 25,
-    max_history: writing.MaxHistory = 1_000_000,
-    max_flow_control: writing.MaxPaused = 5.0,
-    sentinel: writing.Sentinel = None,
-    run_time: writing.RunTime = None,
-    sleep: writing.Sleep = 0.0,
-    window: writing.Hours = None,
-    max_wait: writing.MaxWait = 120.0,
     journal_schema: writing.JournalSchema = "dbaudit",
-    defaults_file: operands.DefaultsFile = None,
-    ask_password: operands.AskPassword = False,
-    format: options.Format = None,
-    output: options.Output = None,
-    quiet: options.Quiet = False,
+    *,
+    held: writing.Braked,
+    login: operands.Login,
+    report: options.Report,
 ) -> int:
     """Give volumes without a type one, and their snapshots, and make the type's quota usage right. A plan; --apply."""
-    from dbaudit.cli import places
-    from dbaudit.report.write import destinations, write
     from dbaudit.volumes.backfill import NAME, Scope, backfill
     from dbaudit.volumes.look import Look
 
-    where = destinations(format or [], output)
-    held = writing.brakes(
-        replica, ignore_replicas, max_lag, max_threads, max_history, max_flow_control, sentinel, run_time, sleep,
-        window, max_wait, defaults_file, ask_password,
-    )  # fmt: skip
-    target = writing.target(url, journal_schema, defaults_file, ask_password)
+    brakes = held.brakes(login)
+    target = writing.target(url, journal_schema, login)
     with target.session() as connection:
         work = backfill(Look(connection, target), type, Scope(include_deleted, not no_snapshot_gb_quota))
-    result = writing.do(NAME, work, target, writing.limits(max_rows, chunk_time), held, apply=apply, quiet=quiet)
-    write(result, where, width=places.width(), colour=places.colour())
-    return result.exit
+    result = writing.do(
+        NAME, work, target, writing.limits(max_rows, chunk_time), brakes, apply=apply, quiet=report.quiet
+    )
+    return report.write(result)
 
 
 @app.command("rehost")
+@grouped
 def rehost(
     url: writing.Url,
     moves: Moves,
@@ -77,40 +63,24 @@ def rehost(
     apply: writing.Apply = False,
     max_rows: writing.MaxRows = None,
     chunk_time: writing.ChunkTime = 0.2,
-    replica: writing.Replica = None,
-    ignore_replicas: writing.IgnoreReplicas = False,
-    max_lag: writing.MaxLag = 5.0,
-    max_threads: writing.MaxThreads = 25,
-    max_history: writing.MaxHistory = 1_000_000,
-    max_flow_control: writing.MaxPaused = 5.0,
-    sentinel: writing.Sentinel = None,
-    run_time: writing.RunTime = None,
-    sleep: writing.Sleep = 0.0,
-    window: writing.Hours = None,
-    max_wait: writing.MaxWait = 120.0,
     journal_schema: writing.JournalSchema = "dbaudit",
-    defaults_file: operands.DefaultsFile = None,
-    ask_password: operands.AskPassword = False,
-    format: options.Format = None,
-    output: options.Output = None,
-    quiet: options.Quiet = False,
+    *,
+    held: writing.Braked,
+    login: operands.Login,
+    report: options.Report,
 ) -> int:
     """Move volumes, and what names their back end, to the host under which its service runs now. A plan; --apply."""
-    from dbaudit.cli import places
-    from dbaudit.report.write import destinations, write
     from dbaudit.volumes.look import Look
     from dbaudit.volumes.rehost import NAME, read_moves
     from dbaudit.volumes.rehost import rehost as plan
 
-    where, wanted = destinations(format or [], output), read_moves(moves)
-    held = writing.brakes(
-        replica, ignore_replicas, max_lag, max_threads, max_history, max_flow_control, sentinel, run_time, sleep,
-        window, max_wait, defaults_file, ask_password,
-    )  # fmt: skip
-    target = writing.target(url, journal_schema, defaults_file, ask_password)
+    wanted = read_moves(moves)
+    brakes = held.brakes(login)
+    target = writing.target(url, journal_schema, login)
     with target.session() as connection:
         look = Look(connection, target)
         work = plan(look, wanted, service_will_come=service_will_come, deleted_too=include_deleted)
-    result = writing.do(NAME, work, target, writing.limits(max_rows, chunk_time), held, apply=apply, quiet=quiet)
-    write(result, where, width=places.width(), colour=places.colour())
-    return result.exit
+    result = writing.do(
+        NAME, work, target, writing.limits(max_rows, chunk_time), brakes, apply=apply, quiet=report.quiet
+    )
+    return report.write(result)

@@ -6,10 +6,13 @@ import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from dbaudit.cli.operands import Login
 
 if TYPE_CHECKING:
     from dbaudit.progress import Watch
@@ -65,40 +68,49 @@ MaxWait = Annotated[
 ]
 
 
-def target(url: str, journal: str, defaults_file: Path | None, ask_password: bool) -> Target:
+@dataclass(frozen=True, slots=True)
+class Braked:
+    """What may hold a run back."""
+
+    replica: Replica = None
+    ignore_replicas: IgnoreReplicas = False
+    max_lag: MaxLag = 5.0
+    max_threads: MaxThreads = 25
+    max_history: MaxHistory = 1_000_000
+    max_flow_control: MaxPaused = 5.0
+    sentinel: Sentinel = None
+    run_time: RunTime = None
+    sleep: Sleep = 0.0
+    window: Hours = None
+    max_wait: MaxWait = 120.0
+
+    def brakes(self, login: Login) -> Brakes:
+        """The same, read and checked."""
+        from dbaudit.comparison.live import complete, parse
+        from dbaudit.repair.brakes import Brakes
+        from dbaudit.repair.throttle import read_window
+
+        return Brakes(
+            replicas=[complete(parse(each), login.credentials) for each in self.replica or []],
+            look_for_replicas=not self.ignore_replicas,
+            max_lag=self.max_lag,
+            max_threads=self.max_threads,
+            max_history=self.max_history,
+            max_paused=self.max_flow_control / 100,
+            sentinel=self.sentinel,
+            run_time=self.run_time,
+            sleep=self.sleep,
+            window=read_window(self.window) if self.window else None,
+            max_wait=self.max_wait,
+        )
+
+
+def target(url: str, journal: str, login: Login) -> Target:
     """The target that a URL or a configuration file names."""
-    from dbaudit.cli import operands
     from dbaudit.comparison.operand import live_url
     from dbaudit.repair.target import open_target
 
-    return open_target(live_url(url, None, operands.credentials(defaults_file, ask_password)), journal)
-
-
-def brakes(
-    replica: list[str] | None, ignore_replicas: bool, max_lag: float, max_threads: int, max_history: int,
-    max_flow_control: float, sentinel: Path | None, run_time: float | None, sleep: float, window: str | None,
-    max_wait: float, defaults_file: Path | None, ask_password: bool,
-) -> Brakes:  # fmt: skip
-    """What may hold the run back, of the options above."""
-    from dbaudit.cli import operands
-    from dbaudit.comparison.live import complete, parse
-    from dbaudit.repair.brakes import Brakes
-    from dbaudit.repair.throttle import read_window
-
-    login = operands.credentials(defaults_file, ask_password) if replica else None
-    return Brakes(
-        replicas=[complete(parse(each), login) for each in replica or [] if login],
-        look_for_replicas=not ignore_replicas,
-        max_lag=max_lag,
-        max_threads=max_threads,
-        max_history=max_history,
-        max_paused=max_flow_control / 100,
-        sentinel=sentinel,
-        run_time=run_time,
-        sleep=sleep,
-        window=read_window(window) if window else None,
-        max_wait=max_wait,
-    )
+    return open_target(live_url(url, None, login.credentials), journal)
 
 
 @contextmanager
