@@ -322,3 +322,32 @@ def test_a_configuration_file_names_a_side(sites: Sites, sync: Run, dbaudit: Run
     assert set(havana.news()) == {"a"}
     password = grizzly.server._endpoint.admin.password
     assert password not in ran.out + ran.err
+
+
+def test_keys_of_any_letters(sites: Sites, sync: Run, dbaudit: Run, tmp_path: Path) -> None:
+    """Letters that mean something to terminals, to formats, to statements, or to how rows are packed."""
+    grizzly, havana = sites
+    odd = (
+        "[/bold]x",
+        "\x1b[31mred",
+        "new\nline",
+        "`tick`",
+        "{brace}",
+        "%s",
+        "'q\"",
+        "\x1f\x1e\x1d",
+        "\x1d",
+        " x",
+        "a\tb",
+    )
+    for access in odd:
+        havana.new(access, S + access, user="gone")
+        grizzly.old(f"{access}g", S + access, user="gone")
+    assert kinds(sync()) == {"orphan": {*odd, *(f"{access}g" for access in odd)}}
+    assert grizzly.olds() == havana.news() and len(grizzly.olds()) == 2 * len(odd)
+    ran = dbaudit("ec2", "sync", grizzly.url, havana.url, "--apply", "--key-file", tmp_path / "key")
+    no_secret(ran)
+    assert ran.code == 1 and "\x1b" not in ran.out and "nothing was to be done" in ran.out
+    havana.run("DELETE FROM credential")
+    assert counts(sync("--confirm-deletes", "100"), "deleted") == (2 * len(odd), 0)
+    assert grizzly.olds() == {}
