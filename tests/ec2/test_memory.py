@@ -20,6 +20,7 @@ from dbaudit.ec2.round import Carrier
 from dbaudit.ec2.sync import session
 from tests.ec2.conftest import PLANTED, Site, blob, sha
 from tests.ec2.working import once, work_of
+from tests.examples import examples
 
 Sites = tuple[Site, Site]
 S = PLANTED
@@ -71,7 +72,7 @@ def test_it_sees_what_a_scan_of_everything_sees(sites: Sites, tmp_path: Path, on
     work, _ = work_of(sites, tmp_path, one=one)
     once(work)
 
-    @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=examples(25), deadline=None, suppress_health_check=list(HealthCheck))
     @given(st.lists(deeds, min_size=3, max_size=12))
     def lives(script: list[tuple[Any, ...]]) -> None:
         for table in ("ec2_base", "ec2_intent", "ec2_conflict"):

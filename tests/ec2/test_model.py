@@ -106,7 +106,7 @@ def test_random_lives(sites: tuple[Site, Site], tmp_path: Path, one: bool) -> No
     runner = Runner(work, dying)
     runner.once()
 
-    @settings(max_examples=examples(40), deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=examples(80), deadline=None, suppress_health_check=list(HealthCheck))
     @given(st.lists(deeds, min_size=4, max_size=25))
     def lives(script: list[tuple[Any, ...]]) -> None:
         there.clear()
