@@ -1,12 +1,19 @@
-"""A row that somebody heals or deletes between the search for it and its lock is left as they left it."""
+"""A row that somebody heals or deletes between the search for it and its lock is left as they left it.
+
+And what the truth of a check rests on, its guards, nobody changes while a chunk is at work.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
+import pymysql
 import pytest
+from sqlalchemy import select
 
+from dbaudit.change import Guard, Update
+from dbaudit.check import Tables
 from dbaudit.repair.apply import apply
 from dbaudit.repair.chunk import Chunker
 from dbaudit.repair.limits import Limits
@@ -14,7 +21,7 @@ from dbaudit.repair.plan import make_plan
 from dbaudit.repair.retract import undo
 from dbaudit.repair.target import Target
 from dbaudit.repair.throttle import Throttle
-from dbaudit.repair.work import Work
+from dbaudit.repair.work import Part, Work
 from tests.repair.works import WORKS, Execute, make_things
 
 QUICK = Limits(looks_apart=0.0)
@@ -56,3 +63,35 @@ def test_it_is_left_as_it_is(
     undone = undo(target, str(done.run), Throttle())
     assert (undone.restored, undone.kept_units) == (left, 0)
     assert contents() == healed
+
+
+def misnamed(t: Tables) -> Any:
+    joined = t.thing.join(t.owner, t.owner.c.id == t.thing.c.owner_id)
+    return select(t.thing.c.id).select_from(joined).where(t.thing.c.words != t.owner.c.name)
+
+
+def owners_name(t: Tables) -> dict[str, Any]:
+    name = select(t.owner.c.name).where(t.owner.c.id == t.thing.c.owner_id).correlate(t.thing)
+    return {"words": name.scalar_subquery()}
+
+
+GUARDED = Update(owners_name, (Guard("owner", {"owner_id": "id"}),))
+RENAME = Work("test.rename", (Part("rename", "thing", misnamed, GUARDED),))
+
+
+def test_what_a_check_rests_on_does_not_change_under_a_chunk(
+    target: Target, execute: Execute, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_things(execute, 60)
+    statement, refused = Chunker._statement, []
+
+    def meanwhile(self: Chunker, condition: Any) -> Any:  # looked at again, and not yet changed
+        with pytest.raises(pymysql.err.OperationalError) as error:
+            execute("SET innodb_lock_wait_timeout = 1", "UPDATE owner SET name = 'other' WHERE id = 2")
+        refused.append(error.value.args[0])
+        return statement(self, condition)
+
+    monkeypatch.setattr(Chunker, "_statement", meanwhile)
+    apply(RENAME, target, Throttle(), QUICK)
+    assert set(refused) == {1205}
+    assert rows_of(RENAME, target) == 0
