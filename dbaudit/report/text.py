@@ -115,7 +115,8 @@ def summary(result: Result) -> str:
     if result.verdict is Verdict.FAILED:
         return f"{plural(len(counted), 'finding')}, errors among them"
     if result.target is None:
-        return "nothing found" if result.verdict is Verdict.CLEAN else "see the findings"
+        quiet = all(each.severity is Severity.NOTE for each in counted)  # a plan is clean, whatever it lists
+        return "nothing found" if result.verdict is Verdict.CLEAN and quiet else "see the findings"
     return _course(result, to)
 
 
