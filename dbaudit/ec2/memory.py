@@ -37,8 +37,9 @@ def prints(cursor: Any, table: Table, salt: str) -> dict[str, Print]:
     lengths = ", ".join(f"IFNULL(LENGTH(`{name}`), -1)" for name in table.columns)
     texts = ", ".join(f"IFNULL(`{name}`, '')" for name in table.columns)
     text = f"CONCAT(CONCAT_WS(',', %s, {lengths}), ',', {texts})"
-    cursor.execute(
-        f"SELECT {table.bucket}, COUNT(*), BIT_XOR(CAST(CONV(LEFT(SHA2({text}, 256), 16), 16, 10) AS UNSIGNED)) "
+    hash = f"CAST(CONV(LEFT(SHA2({text}, 256), 16), 16, 10) AS UNSIGNED)"
+    cursor.execute(  # a text too long for the server (max_allowed_packet) has no hash: its bucket is always another
+        f"SELECT {table.bucket}, COUNT(*), BIT_XOR(IFNULL({hash}, UUID_SHORT())) "
         f"FROM {table.name} WHERE {table.where} GROUP BY 1",
         (salt,),
     )
