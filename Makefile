@@ -17,13 +17,13 @@ demo: setup ## Run the main job on the sample dumps; succeeds when the verdict i
 	@scripts/demo
 
 test: setup lint types ## Style, types and all tests: on MariaDB, and on every server of the matrix that is here
-	@PARALLEL="$(PARALLEL)" scripts/test $(PYTEST)
+	@export PARALLEL="$(PARALLEL)"; exec scripts/test $(PYTEST)
 
 test-matrix: ## The same on MySQL 5.6, MySQL 9 and MariaDB 10.11, made or pulled where absent, with coverage
 	@DBAUDIT_TEST_INSIST=1 $(MAKE) --no-print-directory test
 
 soak: setup ## An hour of harder tests: more examples, fuzzed dumps, kills at every stage (SOAK=SECONDS)
-	@PARALLEL="$(PARALLEL)" scripts/soak $(SOAK)
+	@export PARALLEL="$(PARALLEL)"; exec scripts/soak $(SOAK)
 
 lint: ## Style
 	$(BIN)/ruff check --quiet .
