@@ -9,10 +9,8 @@
 
     [[budget]]
     service = "nova"              # without step: all steps of this service together (seconds: its window)
-    seconds = 1800
-
-    [[budget]]                    # without either: the whole run
-    seconds = 3600
+    database = "cell1"            # or of one database of a plan, by its name there
+    seconds = 1800                # without any of these: the whole run
 
 What was not measured is skipped with its reason; it is never within a limit.
 """
@@ -21,7 +19,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
@@ -31,7 +29,7 @@ from dbaudit.result import Result, Status, StepResult
 from dbaudit.settings import Entry
 from dbaudit.window import Span, Stage, spans, steps_of, whole
 
-_KEYS = ("step", "service", "seconds", "rows", "growth", "severity")
+_KEYS = ("step", "service", "database", "seconds", "rows", "growth", "severity")
 _SEVERITIES = {"error": Severity.ERROR, "warning": Severity.WARNING}
 # Decimal units, as the reports have them.
 _UNITS = {"b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12, "": 1}
@@ -48,13 +46,14 @@ class Measure(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """One limit: for each step of a pattern, for a service, or for the run where both are None."""
+    """One limit: for each step of a pattern, for a service, a plan's database, or for the run where all are None."""
 
     measure: Measure
     value: float
     severity: Severity
     step: str | None
     service: str | None
+    database: str | None
     where: str
 
 
@@ -82,8 +81,8 @@ def read_limits(entry: Entry) -> Iterator[Limit]:
         raise DbauditError(f"{entry.where} has no limit", "give seconds, rows or growth")
     for measure, value in limits:
         if value is not None:
-            step, service = entry.text("step") or None, entry.text("service") or None
-            yield Limit(measure, value, _SEVERITIES[severity], step, service, entry.where)
+            step, service, database = (entry.text(key) or None for key in ("step", "service", "database"))
+            yield Limit(measure, value, _SEVERITIES[severity], step, service, database, entry.where)
 
 
 def _growth(entry: Entry) -> tuple[Measure, float | None]:
@@ -105,8 +104,9 @@ def over_budget(
     findings: list[Finding] = []
     skipped: list[Skipped] = []
     services = {each.service for each in result.databases} | {stage.service for stage in stages}
+    labels = {label for stage in stages for label in stage.labels}
     for limit in limits:
-        if limit.service is not None and limit.service not in services:
+        if limit.service not in (None, *services) or limit.database not in (None, *labels):
             continue
         bills = tuple(_bills(result, limit, stages))
         findings += [_finding(limit, bill) for bill in bills if bill.value is not None and bill.value > limit.value]
@@ -118,17 +118,25 @@ def over_budget(
 
 def _bills(result: Result, limit: Limit, stages: Sequence[Stage]) -> Iterator[Bill]:
     """What a limit is held against: each of the steps that it names, or one sum."""
-    mine = [stage for stage in stages if limit.service in (None, stage.service)]
+    mine = tuple(_mine(limit, stages))
     steps = [step for stage in mine for label in stage.labels for step in steps_of(result, label)]
     if limit.step is not None:
         yield from (_step_bill(step, limit.measure) for step in steps if fnmatchcase(str(step.step), limit.step))
         return
-    name = limit.service or "the run"
+    name = limit.database or limit.service or "the run"
     if limit.measure is Measure.SECONDS:
         span = whole(tuple(spans(result, mine)))
         yield _lower_bound(name, span, steps)
         return
     yield _sum_bill(name, steps, limit.measure)
+
+
+def _mine(limit: Limit, stages: Sequence[Stage]) -> Iterator[Stage]:
+    """The stages of the databases that a limit is about."""
+    for stage in stages:
+        labels = tuple(label for label in stage.labels if limit.database in (None, label))
+        if labels and limit.service in (None, stage.service):
+            yield replace(stage, labels=labels)
 
 
 def _lower_bound(name: str, span: Span, steps: Sequence[StepResult]) -> Bill:
@@ -181,10 +189,8 @@ def _measured(step: StepResult, measure: Measure) -> tuple[float | None, str]:
         rows = record.total
         return (None, _why(record.not_observed, "rows")) if rows is None else (rows.changed, "")
     growth = record.growth
-    if growth is None:
-        return None, _why(record.not_observed, "bytes")
-    if measure is Measure.GROWTH:
-        return growth, ""
+    if growth is None or measure is Measure.GROWTH:
+        return growth, _why(record.not_observed, "bytes") if growth is None else ""
     before = _before(step)
     return (growth / before, "") if before else (None, "there were no tables before")
 

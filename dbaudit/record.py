@@ -17,16 +17,22 @@ NOT_OBSERVED = "not observed"
 
 @dataclass(frozen=True, slots=True)
 class StatementRecord:
-    """Statements that differ in their values alone. `seconds` is the server's time in all, `rows` those affected."""
+    """Statements that differ in their values alone. `seconds` is the server's time in all, `longest` that of one of
+    them, `rows` those affected, `examined` those read to find them."""
 
     text: str
     count: int
     seconds: float
     rows: int
+    longest: float = 0.0
+    examined: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         """The statement as JSON has it."""
-        return {"text": self.text, "count": self.count, "seconds": round(self.seconds, 6), "rows": self.rows}
+        return {
+            "text": self.text, "count": self.count, "seconds": round(self.seconds, 6),
+            "longest_seconds": round(self.longest, 6), "rows": self.rows, "rows_examined": self.examined,
+        }  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +129,10 @@ class StepRecord:
 
     `started` is UTC, ISO 8601; `wall_seconds` of the whole step, `server_seconds` of its statements; `rows` by table,
     `total` of all tables, those that are gone too; `bytes` of the tables' files before and after, None for a table
-    that was not or is not there; `redo_bytes` written; `temporary_bytes` the sampled peak; `schema` a line for each
-    difference; `touched` the tables that it may have changed, None where that could not be told.
+    that was not or is not there; `redo_bytes` of redo, `written_bytes` of all that InnoDB wrote to its files;
+    `cpu_seconds` of the server's process, what it does in the background among them; `temporary_bytes` the sampled
+    peak; `schema` a line for each difference; `touched` the tables that it may have changed, None where that could not
+    be told.
     """
 
     started: str
@@ -136,6 +144,8 @@ class StepRecord:
     total: RowsRecord | None = None
     bytes: Mapping[str, tuple[int | None, int | None]] | None = None
     redo_bytes: int | None = None
+    written_bytes: int | None = None
+    cpu_seconds: float | None = None
     temporary_bytes: int | None = None
     ddl: tuple[DdlRecord, ...] | None = None
     warnings: WarningsRecord | None = None
@@ -164,6 +174,8 @@ class StepRecord:
             "rows_are": ROWS_ARE,
             "bytes": None if self.bytes is None else {name: list(pair) for name, pair in self.bytes.items()},
             "redo_bytes": self.redo_bytes,
+            "written_bytes": self.written_bytes,
+            "cpu_seconds": None if self.cpu_seconds is None else round(self.cpu_seconds, 3),
             "temporary_bytes": self.temporary_bytes,
             "ddl": None if self.ddl is None else [each.as_dict() for each in self.ddl],
             "warnings": None if self.warnings is None else self.warnings.as_dict(),

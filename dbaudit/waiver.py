@@ -7,6 +7,7 @@
     owner = "billing@example.org"
     expires = 2027-03-31              # the last day on which it holds
     service = "cinder"                # only for this service's databases; may be left out
+    database = "cell1"                # only for this database of a plan, by its name there; may be left out
 
 A waived finding stays in the report, marked, and does not count for the verdict. A waiver that has expired waives
 nothing and is a warning; one that matches nothing is a note. A step that failed cannot be waived: it did not run.
@@ -24,7 +25,7 @@ from dbaudit.finding import Effect, Finding, Severity, Verdict, Waived, verdict
 from dbaudit.result import Basis, Result, Status
 from dbaudit.settings import Entry
 
-_KEYS = ("check", "object", "step", "reason", "owner", "expires", "service")
+_KEYS = ("check", "object", "step", "reason", "owner", "expires", "service", "database")
 # Findings that say what is wrong with the waivers themselves.
 _OWN = "waiver."
 
@@ -38,13 +39,14 @@ class Waiver:
     step: str | None
     said: Waived
     service: str | None
+    database: str | None
     where: str
 
     def covers(self, finding: Finding, services: Sequence[str | None]) -> bool:
         """Whether the finding is what the entry means; `services` are those that the finding may be about."""
         if finding.check.startswith(_OWN) or not fnmatchcase(finding.check, self.check):
             return False
-        if self.service is not None and self.service not in services:
+        if self.service not in (None, *services) or self.database not in (None, finding.database):
             return False
         if self.object is not None and not fnmatchcase(finding.object, self.object):
             return False
@@ -68,15 +70,16 @@ def read_waiver(entry: Entry) -> Waiver:
         entry.needed("reason", hint), entry.needed("owner", hint), entry.day("expires", hint + ": 2027-03-31")
     )
     return Waiver(
-        entry.needed("check", hint), thing or None, step or None, said, entry.text("service") or None, entry.where
-    )
+        entry.needed("check", hint), thing or None, step or None, said, entry.text("service") or None,
+        entry.text("database") or None, entry.where,
+    )  # fmt: skip
 
 
 def waive(result: Result, waivers: Sequence[Waiver], today: date) -> Result:
     """The result with its findings marked, with findings about the waivers, and with the verdict that is left."""
     services = {each.label: each.service for each in result.databases}
     of_all = tuple(services.values())
-    relevant = [each for each in waivers if each.service is None or each.service in of_all]
+    relevant = [each for each in waivers if each.service in (None, *of_all) and each.database in (None, *services)]
     valid = [each for each in relevant if each.said.expires >= today]
     findings, used = [], set()
     for finding in result.findings:

@@ -63,6 +63,7 @@ def judged(tmp_path: Path, text: str, result: Result = RESULT, stages: tuple[Sta
         ("rows = 205", []),
         ('growth = "25 %"', ["the run"]),
         ('service = "nova"\nseconds = 0', []),
+        ('database = "cell1"\nseconds = 0', []),
     ],
 )
 def test_limits(tmp_path: Path, limit: str, objects: list[str]) -> None:
@@ -198,3 +199,27 @@ def test_everything_of_a_waiver_must_be_there(tmp_path: Path, key: str) -> None:
 def test_what_is_wrong_in_the_file_is_named(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(DbauditError, match=said):
         judged(tmp_path, text)
+
+
+def test_budgets_and_waivers_of_one_database_of_a_plan(tmp_path: Path) -> None:
+    """Two cells with the same steps: each limit and each waiver is about one of them."""
+    cells = ("cell1", "cell2")
+    result = replace(
+        RESULT,
+        databases=tuple(replace(RESULT.databases[0], label=each) for each in cells),
+        steps=tuple(replace(each, database=cell) for cell in cells for each in RESULT.steps),
+        findings=tuple(replace(DRIFT, database=cell) for cell in cells),
+    )
+    stages = (Stage("cinder", cells, parallel=True),)
+    text = (
+        '[[budget]]\ndatabase = "cell2"\nseconds = 3.5\n[[budget]]\nstep = "cinder:11"\ndatabase = "cell1"\nrows = 1\n'
+        '[[budget]]\ndatabase = "cell3"\nseconds = 0\n'
+        f'[[waiver]]\ncheck = "schema.*"\nobject = "*"\ndatabase = "cell1"\nexpires = 2027-01-01\n{WHO}'
+        f'[[waiver]]\ncheck = "schema.*"\nobject = "*"\ndatabase = "cell3"\nexpires = 2027-01-01\n{WHO}'
+    )
+    found = judged(tmp_path, text, result, stages)
+    assert [(each.object, each.database) for each in found.findings if each.check.startswith("budget")] == [
+        ("cell2", None), ("cinder:11", "cell1"),
+    ]  # fmt: skip
+    assert [each.database for each in found.findings if each.waived] == ["cell1"]
+    assert not [each for each in found.findings if each.check.startswith("waiver")]

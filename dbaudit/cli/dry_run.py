@@ -81,6 +81,9 @@ Rollback = Annotated[
     bool, typer.Option("--rollback-time", help="Restore the dump once more at the end: how long the way back takes.")
 ]
 Workers = Annotated[int, typer.Option("--workers", min=1, max=64, help="Connections that restore rows.")]
+# What these options are by default: a plan refuses another, since its databases say it themselves.
+DRIVER = "mysql+pymysql"
+WORKERS = 2
 
 
 def command(
@@ -93,13 +96,14 @@ def command(
     runner: Runner = None,
     runner_phases: Phases = None,
     runner_probe: options.RunnerProbe = None,
-    runner_driver: options.RunnerDriver = "mysql+pymysql",
+    runner_driver: options.RunnerDriver = DRIVER,
     runner_venv: options.RunnerVenv = None,
     runner_image: options.RunnerImage = None,
     beside: Beside = None,
     runner_env: options.RunnerEnv = None,
     runner_output: options.RunnerOutput = None,
     step_timeout: options.StepTimeout = None,
+    stall_timeout: options.StallTimeout = None,
     manifest: Manifest = Manifests.TOUCHED,
     continue_after: ContinueAfter = None,
     restart_at: RestartAt = None,
@@ -107,7 +111,7 @@ def command(
     keep: Keep = False,
     rollback_time: Rollback = False,
     allow_network: options.AllowNetwork = False,
-    workers: Workers = 2,
+    workers: Workers = WORKERS,
     production_size: options.ProductionSize = None,
     calibrate: options.Calibrate = None,
     plan: plan_options.File = None,
@@ -144,10 +148,17 @@ def command(
             "--runner-output": runner_output, "--database": database, "--database-charset": database_charset,
             "--server-binary": server_binary, "--step-timeout": step_timeout, "--allow-network": allow_network,
             "--server": server != "auto", "--runner-venv": runner_venv, "--runner-env": runner_env,
-            "--manifest": manifest is not Manifests.TOUCHED, "--production-size": production_size,
-            "--calibrate": calibrate,
+            "--production-size": production_size, "--calibrate": calibrate,
+            "--stall-timeout": stall_timeout is not None, "--runner-image": runner_image,
+            "--runner-driver": runner_driver != DRIVER, "--with": beside, "--restart-at": restart_at,
+            "--keep": keep, "--workers": workers != WORKERS,
         })  # fmt: skip
-        asked = plan_options.Asked(to, jobs, executor, state, fresh, policy, tuple(pack or ()))
+        given = {
+            "manifests": manifest is not Manifests.TOUCHED and manifest, "retry": retry, "rollback": rollback_time,
+            "continue_after": tuple(continue_after or ()),
+        }  # fmt: skip
+        course = {name: value for name, value in given.items() if value}
+        asked = plan_options.Asked(to, jobs, executor, state, fresh, policy, tuple(pack or ()), course)
         return plan_options.rehearse(plan, asked, where, quiet=quiet)
     if to is None:
         raise UsageError("--to is missing", "name the release to upgrade to: --to havana")
@@ -158,19 +169,18 @@ def command(
     if (phases or runner_probe) and not runner:
         raise UsageError("--runner-phases and --runner-probe need a runner", "add --runner 'command:...'")
     if runner:
-        limit, network = step_timeout, allow_network
-        variables = read_variables(runner_env or [])
         stepping = RunnerRequest(
-            runner, phases, runner_probe, runner_driver, limit, network, kept, runner_venv, variables, runner_image
-        )
-    course = Course(
-        manifest, continue_after=frozenset(continue_after or ()), restart_at=restart_at, retry=retry, keep=keep,
+            runner, phases, runner_probe, runner_driver, step_timeout, stall_timeout, allow_network, kept, runner_venv,
+            read_variables(runner_env or []), runner_image,
+        )  # fmt: skip
+    manner = Course(
+        manifest, continue_after=tuple(continue_after or ()), restart_at=restart_at, retry=retry, keep=keep,
         rollback=rollback_time,
     )  # fmt: skip
     charset = known_charset(database_charset) if database_charset else None
     request = Request(
         dump, release(to), database, charset, server, server_binary, stepping, workers,
-        operands.policy(policy), course=course,
+        operands.policy(policy), course=manner,
         production=read_production(production_size or [], calibrate), beside=tuple(beside or ()),
     )  # fmt: skip
     with drawn(quiet=quiet) as watch:

@@ -126,6 +126,15 @@ StepTimeout = Annotated[
     float | None,
     typer.Option("--step-timeout", metavar="SECONDS", min=1, help="Stop a step that takes longer. Default: a day."),
 ]
+StallTimeout = Annotated[
+    float | None,
+    typer.Option(
+        "--stall-timeout",
+        metavar="SECONDS",
+        min=0,
+        help="Stop a step when nothing moves for so long: no row, no byte, no processor. Default: an hour; 0: never.",
+    ),
+]
 RunnerOutput = Annotated[
     Path | None,
     typer.Option(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -37,7 +37,7 @@ Fresh = Annotated[bool, typer.Option("--fresh", help="Forget what a stopped run 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The options of a plan."""
+    """The options of a plan. `course` are those of the command line that hold for every database of it."""
 
     to: str | None
     jobs: int | None
@@ -46,6 +46,7 @@ class Asked:
     fresh: bool
     policy: Path | None
     packs: tuple[Path, ...]
+    course: Mapping[str, Any] = field(default_factory=dict)
 
 
 def require_alone(dump: str | None, given: Mapping[str, object]) -> None:
@@ -74,7 +75,7 @@ def rehearse(file: Path | None, asked: Asked, where: Sequence[Destination], *, q
 
     if file is None and not operands.POLICY.is_file():
         raise UsageError("neither a dump nor a plan is given", "name a dump, or --plan FILE")
-    plan = read_plan(file or operands.POLICY, asked.to)
+    plan = read_plan(file or operands.POLICY, asked.to, asked.course)
     jobs = asked.jobs or max(1, (os.cpu_count() or 1) // 2)
     policy = operands.policy(asked.policy, plan.path)
     manner = Manner(jobs, asked.executor, asked.state, asked.fresh, policy, asked.packs)

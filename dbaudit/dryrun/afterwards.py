@@ -12,15 +12,13 @@ from typing import Any
 from dbaudit.dump.entries import DumpIndex
 from dbaudit.dump.restore import restore
 from dbaudit.errors import DbauditError
+from dbaudit.migration.output import cut_output
 from dbaudit.progress import Watch
 from dbaudit.result import StepResult
 from dbaudit.server.server import Server
 
 # The schema that the dump is restored into once more.
 _AGAIN = "dbaudit_rollback"
-# Bytes kept of what one step printed, half from its beginning and half from its end: a tool that prints a line a row
-# would fill the disk with what nobody reads.
-OUTPUT_KEPT = 2 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,19 +71,3 @@ def put_away(steps: tuple[StepResult, ...], output: Path | None) -> tuple[StepRe
             step = replace(step, output=str(place))
         kept.append(step)
     return tuple(kept)
-
-
-def cut_output(path: Path, most: int = OUTPUT_KEPT) -> int:
-    """Keep the beginning and the end of a file that is too long; the bytes that were cut, 0 where it fits."""
-    size = path.stat().st_size
-    if size <= most:
-        return 0
-    half = most // 2
-    with path.open("r+b") as file:
-        file.seek(size - half)
-        tail = file.read()
-        file.seek(half)
-        file.write(f"\n\n[dbaudit: {size - 2 * half:,} bytes were cut here]\n\n".encode())
-        file.write(tail)
-        file.truncate()
-    return size - 2 * half

@@ -32,7 +32,7 @@ class Course:
 
     manifests: Manifests = Manifests.TOUCHED
     observe: bool = True
-    continue_after: frozenset[str] = frozenset()
+    continue_after: tuple[str, ...] = ()
     restart_at: str | None = None
     retry: bool = False
     keep: bool = False
@@ -40,4 +40,4 @@ class Course:
 
     def continues(self, step: Step) -> bool:
         """Whether the next step is run although this one failed."""
-        return bool(self.continue_after & {"all", str(step)})
+        return bool({"all", str(step)}.intersection(self.continue_after))

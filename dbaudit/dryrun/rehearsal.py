@@ -17,7 +17,7 @@ from dbaudit.migration.confine import Network
 from dbaudit.migration.preset import is_preset, preset_for
 from dbaudit.migration.preset_runner import PresetRunner, find_tool, tool_in_image
 from dbaudit.migration.reference_runner import ReferenceRunner
-from dbaudit.migration.runner import STEP_LIMIT, Runner, RunStep, Target, version_step
+from dbaudit.migration.runner import STALL_LIMIT, STEP_LIMIT, Runner, RunStep, Target, version_step
 from dbaudit.migration.sql_runner import SqlRunner
 from dbaudit.migration.steps import StepFacts
 from dbaudit.migration.tool import Surroundings
@@ -48,10 +48,12 @@ def runner_for(
     kind, _, rest = request.spec.partition(":")
     how = Surroundings(
         environment, Network.ALLOWED if request.allow_network else Network.REFUSED, request.driver,
-        request.limit or STEP_LIMIT, request.variables, request.image,
+        request.limit or STEP_LIMIT, STALL_LIMIT if request.stall is None else request.stall, request.variables,
+        request.image,
     )  # fmt: skip
     if kind == "sql" and rest:
-        with SqlRunner(Path(rest), target, sql_mode=sql_mode(plan.service, plan.target), limit=how.limit) as runner:
+        mode = sql_mode(plan.service, plan.target)
+        with SqlRunner(Path(rest), target, sql_mode=mode, limit=how.limit, stall=how.stall) as runner:
             last = plan.pending[-1].number if plan.pending else None
             yield runner, runner.pending(plan.version, last)
     elif kind == "command" and is_preset(rest):
@@ -69,7 +71,7 @@ def runner_for(
             yield project, project.pending()
     elif request.spec == "reference":
         mode = sql_mode(plan.service, plan.target)
-        with ReferenceRunner(_known(plan), plan.pending, target, mode, limit=how.limit) as structure:
+        with ReferenceRunner(_known(plan), plan.pending, target, mode, limit=how.limit, stall=how.stall) as structure:
             yield structure, structure.pending()
     else:
         raise UsageError(f"unknown runner {request.spec!r}", f"runners: {KINDS}")

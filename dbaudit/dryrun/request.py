@@ -18,9 +18,10 @@ class RunnerRequest:
     """How the real migrations are run; `spec` is `command:TEMPLATE`, `alembic:INI` or `sql:DIR`.
 
     `phases` name the phases of a tool that cannot stop at a version, `probe` is the command that reads the version,
-    `driver` the dialect and driver in the URLs that the tool gets, `limit` the seconds that one step may take, None for
-    the default; `output` keeps what the tool prints. `venv` is the virtualenv that the tool is installed in,
-    `variables` are set for it (`{url}` and `{config}` are filled in), `image` is that of a container that it is in.
+    `driver` the dialect and driver in the URLs that the tool gets, `limit` the seconds that one step may take and
+    `stall` those for which nothing may move, None for the defaults; `output` keeps what the tool prints. `venv` is the
+    virtualenv that the tool is installed in, `variables` are set for it (`{url}` and `{config}` are filled in), `image`
+    is that of a container that it is in.
     """
 
     spec: str
@@ -28,6 +29,7 @@ class RunnerRequest:
     probe: str | None = None
     driver: str = "mysql+pymysql"
     limit: float | None = None
+    stall: float | None = None
     allow_network: bool = False
     output: Path | None = None
     venv: Path | None = None

@@ -79,7 +79,7 @@ class Stepping:
     def _begin(self, steps: Sequence[RunStep]) -> int:
         """The place of the first step to run; the database is made to stand before it."""
         wanted, names = self.course.restart_at, [str(step.step) for step in steps]
-        for name in (wanted, *sorted(self.course.continue_after - {"all"})):
+        for name in (wanted, *(each for each in self.course.continue_after if each != "all")):
             if name is not None and name not in names:
                 raise UsageError(f"{name} is none of the pending steps", f"they are {', '.join(names) or 'none'}")
         first = names.index(wanted) if wanted else 0

@@ -1,24 +1,30 @@
-"""Readings of a server before and after a step: redo, rows, instant ALTERs, and the tables by identity and size."""
+"""Readings of a server before and after a step: redo, bytes, rows, processor time, instant ALTERs, and the tables by
+identity and size."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pymysql
 
+from dbaudit.migration.sampler import process_of
 from dbaudit.record import RowsRecord
 from dbaudit.server.server import Account, Server
 from dbaudit.server.version import ServerVersion
 
 if TYPE_CHECKING:
+    from pymysql.cursors import Cursor
+
     from dbaudit.server.server import Connection
 
 _SEQUENCE = re.compile(r"^Log sequence number\s+(\d+)", re.MULTILINE)
+_STATUS = ("Innodb_data_written", "Innodb_instant_alter_column")
 _HANDLER = {
     "handler_write": "inserted", "handler_update": "updated", "handler_delete": "deleted",
     "handler_read_first": "read", "handler_read_key": "read", "handler_read_last": "read", "handler_read_next": "read",
@@ -38,32 +44,57 @@ class TableState:
 
 @dataclass(frozen=True, slots=True)
 class Gauges:
-    """One reading. `redo` is the log sequence number in bytes, `rows` what the server counted since it started;
+    """One reading. `redo` is the log sequence number in bytes, `written` the bytes that InnoDB wrote to its files,
+    `rows` what the server counted, all since it started; `cpu` seconds of its process, background work among them;
     `instant` its count of instant ALTERs. `cascades` maps (table, `deleted` or `updated`) to the tables that change
     with its rows by foreign keys; all names of it in lower case."""
 
     redo: int | None
+    written: int | None
     rows: RowsRecord | None
+    cpu: float | None
     instant: int | None
     tables: Mapping[str, TableState] | None
     cascades: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)
 
 
-def read_gauges(connection: Connection, server: Server, account: Account, database: str) -> Gauges:
-    """Read all gauges; what cannot be read is None."""
+def read_gauges(
+    connection: Connection, server: Server, account: Account, database: str, last: Gauges | None = None
+) -> Gauges:
+    """Read all gauges; what cannot be read is None. Tables are those of `last` where nothing was written since."""
+    process = process_of(server)
+    cpu = None if process is None else process_seconds(process)
     with connection.cursor() as cursor:
-        names, tables, keys = _dictionary(server.version)
-        prefix = f"{_file_name(database)}/"
-        found = _rows(cursor, f"SELECT {names} FROM information_schema.{tables} WHERE NAME LIKE %s", (_like(prefix),))
-        sizes = _sizes(cursor, server, prefix)
-        states = None if found is None else _states(found, prefix, sizes)
-        pairs = _rows(cursor, f"SELECT FOR_NAME, REF_NAME, TYPE FROM information_schema.{keys}"
-                      " WHERE FOR_NAME LIKE %s AND TYPE & 15", (_like(prefix),))  # fmt: skip
-        instant = _status(cursor, "Innodb_instant_alter_column")
+        now = redo(cursor)  # before the tables: where it stands still, they are as they were read
+        told = _status(cursor, _STATUS)
+        if last is not None and now is not None and now == last.redo:
+            tables, cascades = last.tables, last.cascades
+        else:
+            tables, cascades = _tables(cursor, server, f"{_file_name(database)}/")
         return Gauges(
-            _redo(cursor), _counted(cursor, server.version, account), instant.get("innodb_instant_alter_column"),
-            states, _cascades(pairs or (), prefix),
+            now, told.get("innodb_data_written"), counted(cursor, server.version, account), cpu,
+            told.get("innodb_instant_alter_column"), tables, cascades,
         )  # fmt: skip
+
+
+def process_seconds(process: int) -> float | None:
+    """Seconds of processor time of a process; a tick is 10 ms. None where it cannot be seen (Linux only)."""
+    try:
+        told = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+        return (int(told[11]) + int(told[12])) / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def _tables(
+    cursor: Cursor, server: Server, prefix: str
+) -> tuple[dict[str, TableState] | None, dict[tuple[str, str], frozenset[str]]]:
+    names, tables, keys = _dictionary(server.version)
+    found = _rows(cursor, f"SELECT {names} FROM information_schema.{tables} WHERE NAME LIKE %s", (_like(prefix),))
+    states = None if found is None else _states(found, prefix, _sizes(cursor, server, prefix))
+    pairs = _rows(cursor, f"SELECT FOR_NAME, REF_NAME, TYPE FROM information_schema.{keys}"
+                  " WHERE FOR_NAME LIKE %s AND TYPE & 15", (_like(prefix),))  # fmt: skip
+    return states, _cascades(pairs or (), prefix)
 
 
 def _dictionary(version: ServerVersion) -> tuple[str, str, str]:
@@ -75,7 +106,7 @@ def _dictionary(version: ServerVersion) -> tuple[str, str, str]:
     return "NAME, TABLE_ID, NULL", "INNODB_SYS_TABLES", "INNODB_SYS_FOREIGN"
 
 
-def _rows(cursor: pymysql.cursors.Cursor, sql: str, values: tuple[str, ...]) -> tuple[tuple[object, ...], ...] | None:
+def _rows(cursor: Cursor, sql: str, values: tuple[str, ...]) -> tuple[tuple[object, ...], ...] | None:
     try:
         cursor.execute(sql, values)
         return tuple(cursor.fetchall())
@@ -115,7 +146,7 @@ def _states(
     return states
 
 
-def _sizes(cursor: pymysql.cursors.Cursor, server: Server, prefix: str) -> dict[str, int] | None:
+def _sizes(cursor: Cursor, server: Server, prefix: str) -> dict[str, int] | None:
     """Bytes of each table's file: as the server tells, else as they lie in the directory of a private server."""
     view = "INNODB_TABLESPACES" if server.version.at_least(mysql=(8, 0)) else "INNODB_SYS_TABLESPACES"
     told = _rows(cursor, f"SELECT NAME, FILE_SIZE FROM information_schema.{view} WHERE NAME LIKE %s", (_like(prefix),))
@@ -136,25 +167,25 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def _redo(cursor: pymysql.cursors.Cursor) -> int | None:
+def redo(cursor: Cursor) -> int | None:
+    """The log sequence number: bytes of redo since the server was made."""
     found = _rows(cursor, "SHOW ENGINE INNODB STATUS", ())
     number = _SEQUENCE.search(str(found[0][2])) if found else None
     return int(number[1]) if number else None
 
 
-def _status(cursor: pymysql.cursors.Cursor, pattern: str) -> dict[str, int]:
-    found = _rows(cursor, "SHOW GLOBAL STATUS LIKE %s", (pattern,)) or ()
+def _status(cursor: Cursor, names: Sequence[str]) -> dict[str, int]:
+    wanted = ", ".join(["%s"] * len(names))
+    found = _rows(cursor, f"SHOW GLOBAL STATUS WHERE Variable_name IN ({wanted})", tuple(names)) or ()
     return {str(name).lower(): int(str(value)) for name, value in found if str(value).isdigit()}
 
 
-def _counted(cursor: pymysql.cursors.Cursor, version: ServerVersion, account: Account) -> RowsRecord | None:
+def counted(cursor: Cursor, version: ServerVersion, account: Account) -> RowsRecord | None:
     """Rows of all tables: InnoDB's own count on MySQL, the account's handler calls on MariaDB, which has no such."""
     if version.vendor == "mysql":
-        told = _status(cursor, "Innodb_rows_%")
-        names = ("read", "inserted", "updated", "deleted")
-        if not all(f"innodb_rows_{name}" in told for name in names):
-            return None
-        return RowsRecord(*(told[f"innodb_rows_{name}"] for name in names))
+        names = [f"innodb_rows_{kind}" for kind in ("read", "inserted", "updated", "deleted")]
+        told = _status(cursor, names)
+        return RowsRecord(*(told[name] for name in names)) if told.keys() >= set(names) else None
     found = _rows(
         cursor,
         "SELECT VARIABLE_NAME, VARIABLE_VALUE FROM performance_schema.status_by_user"

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import pymysql
 
@@ -25,6 +25,11 @@ from dbaudit.record import RowsRecord, StepRecord, WarningsRecord
 from dbaudit.schema.read import LiveText
 from dbaudit.server.server import Account, Server
 
+if TYPE_CHECKING:
+    from dbaudit.server.server import Connection
+
+# Seconds that the observer's connection may be idle: a step may take a day.
+_IDLE = 1_000_000
 # Names of what performance_schema tells; without it none of them is observed.
 _BY_EVENTS = ("server_seconds", "statements", "rows", "ddl", "warnings")
 
@@ -69,6 +74,8 @@ class Observed:
             total=total,
             bytes=_bytes(self.before, after),
             redo_bytes=_minus(after.redo, self.before.redo),
+            written_bytes=_minus(after.written, self.before.written),
+            cpu_seconds=_cpu(self.before, after),
             temporary_bytes=self.sampler.temporary_bytes,
             ddl=describe_ddl(events, self.before, after, self.observer.server.version, self.sampler.locks)
             if events
@@ -118,6 +125,10 @@ def _children(rows: Mapping[str, RowsRecord], *cascades: Mapping[tuple[str, str]
 def _unread(before: Gauges, after: Gauges) -> Iterator[tuple[str, str]]:
     if before.redo is None or after.redo is None:
         yield "redo_bytes", "the account may not read the server's InnoDB status"
+    if before.written is None or after.written is None:
+        yield "written_bytes", "the server does not tell what InnoDB wrote"
+    if before.cpu is None or after.cpu is None:
+        yield "cpu_seconds", "the server's process cannot be seen from here"
     if before.rows is None or after.rows is None:
         yield "rows_total", "this server counts no rows in all"
     if _bytes(before, after) is None:
@@ -136,6 +147,10 @@ def _bytes(before: Gauges, after: Gauges) -> dict[str, tuple[int | None, int | N
 def _size(gauges: Gauges, name: str) -> int | None:
     state = (gauges.tables or {}).get(name)
     return state.bytes if state else None
+
+
+def _cpu(before: Gauges, after: Gauges) -> float | None:
+    return None if before.cpu is None or after.cpu is None else max(0.0, after.cpu - before.cpu)
 
 
 def _minus(after: int | None, before: int | None) -> int | None:
@@ -171,8 +186,9 @@ class Observer:
         self._instruments = instruments.prepare(server, account)
         missing = self._instruments.missing
         self.lacks = dict.fromkeys(_BY_EVENTS, missing) if missing else {}
-        with self._admin() as connection:
-            self._text = read_definitions(connection, database)
+        self._connection: Connection | None = None
+        self._last: Gauges | None = None
+        self._text = read_definitions(self._admin(), database)
 
     @contextlib.contextmanager
     def watching(self) -> Iterator[Observed]:
@@ -188,41 +204,58 @@ class Observer:
                 self._finish(observed)
 
     def _begin(self) -> Observed:
-        with self._admin() as connection:
-            before = read_gauges(connection, self.server, self._account, self._database)
-            if not self._instruments.missing:
-                instruments.reset(connection)
+        before = self._gauges()
+        if not self._instruments.missing:
+            instruments.reset(self._admin())
         sampler = Sampler(
             self.server, self._account, self._database, process_of(self.server), locks=self._instruments.locks
         )
         return Observed(self, datetime.now(UTC).isoformat(timespec="milliseconds"), before, sampler)
 
     def _finish(self, observed: Observed) -> None:
-        with self._admin() as connection:
-            if not self._instruments.missing:
-                instruments.settle(connection, self._account)
-            after = read_gauges(connection, self.server, self._account, self._database)
-            events = None
-            if not self._instruments.missing:
-                events = read_events(connection)
-                observed.rows = rows_by_table(connection, self._database, events)
-            observed.events, observed.after = events, after
-            if events is None or events.ddl or events.opaque or events.unkept:
-                touched = observed.touched(after) if events and events.of_tables else None
-                observed.was = self._text
-                if touched is None:
-                    self._text = read_definitions(connection, self._database)
-                else:
-                    self._text = read_again(connection, self._database, self._text, touched)
-                observed.now = self._text
+        connection, events = self._admin(), None
+        if not self._instruments.missing:
+            instruments.settle(connection, self._account)
+        after = self._gauges()
+        if not self._instruments.missing:
+            events = read_events(connection)
+            observed.rows = rows_by_table(connection, self._database, events)
+        observed.events, observed.after = events, after
+        if events is None or events.ddl or events.opaque or events.unkept:
+            touched = observed.touched(after) if events and events.of_tables else None
+            observed.was = self._text
+            if touched is None:
+                self._text = read_definitions(connection, self._database)
+            else:
+                self._text = read_again(connection, self._database, self._text, touched)
+            observed.now = self._text
 
-    @contextlib.contextmanager
-    def _admin(self) -> Iterator[pymysql.Connection[pymysql.cursors.Cursor]]:
-        with contextlib.closing(self.server.admin()) as connection:
-            yield connection
+    def _gauges(self) -> Gauges:
+        self._last = read_gauges(self._admin(), self.server, self._account, self._database, self._last)
+        return self._last
+
+    def _admin(self) -> Connection:
+        """The observer's own connection: one for all steps, another where the server dropped it."""
+        if self._connection is not None:
+            try:
+                self._connection.ping(reconnect=False)
+                return self._connection
+            except pymysql.Error:
+                self._disconnect()
+        self._connection = self.server.admin()
+        with self._connection.cursor() as cursor:
+            cursor.execute(f"SET SESSION wait_timeout = {_IDLE}")
+        return self._connection
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            with contextlib.suppress(pymysql.Error):
+                self._connection.close()
+            self._connection = None
 
     def close(self) -> None:
         """Put the server's instrumentation back."""
+        self._disconnect()
         instruments.restore(self.server, self._instruments)
 
     def __enter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""Run one command to its end, or to its time limit, and leave nothing of it running.
+"""Run one command to its end, or to its limits, and leave nothing of it running.
 
 The command's output goes straight into a file, never through a pipe: a pipe that nobody empties blocks the tool, and
 one that a daemon keeps open blocks us.
@@ -11,13 +11,15 @@ import os
 import secrets
 import signal
 import subprocess
-import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from dbaudit.errors import DbauditError
+from dbaudit.migration.gauges import process_seconds
+from dbaudit.migration.guard import Guard, Limits
+from dbaudit.migration.pulse import Pulse
 
 # Marks everything that a command started, so that daemons which left its process group are found and killed too.
 _MARK = "DBAUDIT_STEP"
@@ -25,41 +27,37 @@ _MARK = "DBAUDIT_STEP"
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a command ended: its exit code (negative: the signal that killed it), wall seconds, whether we stopped it."""
+    """How a command ended: its exit code (negative: the signal that killed it), wall seconds, why we stopped it."""
 
     code: int
     seconds: float
-    timed_out: bool
+    stopped: str | None
 
 
-def run(command: Sequence[str], environment: Mapping[str, str], output: Path, limit: float) -> Ended:
+def run(
+    command: Sequence[str], environment: Mapping[str, str], output: Path, limits: Limits,
+    pulse: Callable[[Callable[[], float]], Pulse] | None = None,
+) -> Ended:  # fmt: skip
     """Run a command without a shell, without input; standard output and error go to `output`, appended.
 
-    After `limit` seconds it is killed, with its whole process group and what else it started; so too when an
+    When a limit is passed it is killed, with its whole process group and what else it started; so too when an
     exception, such as KeyboardInterrupt, passes through. Raises DbauditError where it cannot be started.
+    `pulse` makes the pulse of the step, of a function that tells the processor seconds of all that the command started.
     """
     mark = secrets.token_hex(16)
-    expired = threading.Event()
     with output.open("ab") as sink:
         begun = time.perf_counter()
         process = _start(command, {**environment, _MARK: mark}, sink.fileno())
-
-        def expire() -> None:
-            expired.set()
-            _kill_group(process)
-
-        timer = threading.Timer(limit, expire)
-        timer.daemon = True
-        timer.start()
+        guard = Guard(limits, lambda: _kill_group(process), output, pulse(lambda: _seconds(mark)) if pulse else None)
         try:
-            process.wait()
-            seconds = time.perf_counter() - begun
+            with guard:
+                process.wait()
+                seconds = time.perf_counter() - begun
         finally:
-            timer.cancel()
             _kill_group(process)
             process.wait()
             _kill_marked(mark)
-    return Ended(process.returncode, seconds, expired.is_set())
+    return Ended(process.returncode, seconds, guard.why)
 
 
 def _start(command: Sequence[str], environment: Mapping[str, str], sink: int) -> subprocess.Popen[bytes]:
@@ -83,9 +81,20 @@ def _kill_group(process: subprocess.Popen[bytes]) -> None:
 
 
 def _kill_marked(mark: str) -> None:
-    """Kill what carries the mark in its environment: processes that made a group of their own. Linux only."""
+    """Kill what the command started and what made a group of its own."""
+    for process in _marked(mark):
+        with contextlib.suppress(OSError):
+            os.kill(process, signal.SIGKILL)
+
+
+def _seconds(mark: str) -> float:
+    return sum(process_seconds(process) or 0.0 for process in _marked(mark))
+
+
+def _marked(mark: str) -> Iterator[int]:
+    """The processes that carry the mark in their environment. Linux only."""
     wanted = f"{_MARK}={mark}".encode()
     for entry in Path("/proc").glob("[0-9]*/environ"):
         with contextlib.suppress(OSError):
             if wanted in entry.read_bytes().split(b"\0"):
-                os.kill(int(entry.parent.name), signal.SIGKILL)
+                yield int(entry.parent.name)

@@ -11,6 +11,7 @@ import contextlib
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 import pymysql
@@ -18,9 +19,10 @@ import pymysql
 from dbaudit.errors import UsageError
 from dbaudit.migration import delta
 from dbaudit.migration.catalogue import Catalogue
-from dbaudit.migration.deadline import Deadline
+from dbaudit.migration.guard import Limits, guarded
+from dbaudit.migration.output import output_file
 from dbaudit.migration.revisions import RevisionWatch, set_version
-from dbaudit.migration.runner import STEP_LIMIT, Runner, RunStep, StepOutcome, Target, output_file, version_step
+from dbaudit.migration.runner import STALL_LIMIT, STEP_LIMIT, Runner, RunStep, StepOutcome, Target, version_step
 from dbaudit.migration.steps import StepFacts, Work
 from dbaudit.migration.structure import CONVERTS_ENGINE
 from dbaudit.migration.tracked_schema import TrackedSchema, around, only, read_one, tables_of
@@ -52,20 +54,20 @@ class _Failed(Exception):
 class ReferenceRunner(Runner):
     """Applies the structural change of each step of a catalogue.
 
-    `sql_mode` is the session's, None the server's; `limit` is in seconds a step.
+    `sql_mode` is the session's, None the server's; `limit` and `stall` as in `SqlRunner`.
     """
 
     basis = Basis.STRUCTURE
 
     def __init__(
         self, catalogue: Catalogue, steps: Sequence[StepFacts], target: Target, sql_mode: str | None, *,
-        limit: float = STEP_LIMIT,
+        limit: float = STEP_LIMIT, stall: float = STALL_LIMIT,
     ) -> None:  # fmt: skip
         self._catalogue = catalogue
         self._steps = {step.id: step for step in steps}
         self._target = target
         self._mode = sql_mode
-        self._limit = limit
+        self._limits = Limits(limit, stall)
         self._schema = TrackedSchema(target.database)
         self._rows_open: set[str] = set()
 
@@ -94,22 +96,22 @@ class ReferenceRunner(Runner):
         output = output_file(target.directory / "steps", step)
         with RevisionWatch(target.server, target.database) as watched:
             begun = time.perf_counter()
-            with output.open("w") as log:
-                error, timed_out = self._try(facts, log)
+            with output.open("a") as log:
+                error, timed_out = self._try(facts, log, output)
             seconds = time.perf_counter() - begun
             revisions = watched.applied()
         return StepOutcome(Status.FAILED if error else Status.OK, seconds, error, output, revisions, timed_out)
 
-    def _try(self, facts: StepFacts, log: TextIO) -> tuple[str | None, bool]:
-        """The error, or None, and whether it came of the time limit."""
-        with Deadline(self._limit, self._target.disconnect) as deadline:
+    def _try(self, facts: StepFacts, log: TextIO, output: Path) -> tuple[str | None, bool]:
+        """The error, or None, and whether it came of a limit."""
+        with guarded(self._limits, self._target, output) as guard:
             try:
                 with self._session() as connection:
                     self._apply(connection, facts, log)
             except (_Failed, pymysql.MySQLError) as failed:
                 self._schema.forget()
                 text = str(failed) if isinstance(failed, _Failed) else "({}) {}".format(*_told(failed))
-                return (deadline.told(text), True) if deadline.expired else (text, False)
+                return (guard.told(text), True) if guard.why else (text, False)
         return None, False
 
     @contextlib.contextmanager

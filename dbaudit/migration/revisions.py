@@ -11,6 +11,7 @@ yet, another trigger is in the way on MySQL 5.6, a server that demands SUPER) be
 from __future__ import annotations
 
 import contextlib
+import re
 import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -23,10 +24,13 @@ from dbaudit.migration.catalogue import repository, repository_id
 from dbaudit.server.server import Server, quoted
 
 if TYPE_CHECKING:
+    from pymysql.cursors import Cursor
+
     from dbaudit.server.server import Connection
 
 # Seconds to wait for a table that a killed step still holds: the server undoes what it was doing first.
 _LOCK_WAIT = 600
+_ALEMBIC = re.compile(r"alembic.*version.*", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,20 +44,28 @@ class Book:
 
 def books(connection: Connection, database: str, others: Sequence[str] = ()) -> tuple[Book, ...]:
     """The tables of a schema that record versions, in order of their names; `others` are tables that Alembic uses."""
-    named = " OR ".join(["t.TABLE_NAME LIKE 'alembic%%version%%'", *["t.TABLE_NAME = %s"] * len(others)])
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT t.TABLE_NAME, c.COLUMN_NAME FROM information_schema.TABLES t JOIN information_schema.COLUMNS c"
-            " ON c.TABLE_SCHEMA = t.TABLE_SCHEMA AND c.TABLE_NAME = t.TABLE_NAME"
-            " WHERE t.TABLE_SCHEMA = %s AND t.TABLE_TYPE = 'BASE TABLE' AND"
-            " (t.TABLE_NAME = 'migrate_version' AND c.COLUMN_NAME = 'version'"
-            f" OR ({named}) AND c.COLUMN_NAME = 'version_num') ORDER BY 1",
-            (database, *others),
-        )
-        return tuple(
-            Book(table, "repository_id" if table == "migrate_version" else None, column)
-            for table, column in cursor.fetchall()
-        )
+        # Names alone, and one table at a time: for a join over COLUMNS servers open every table of every schema.
+        cursor.execute("SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s", (database,))
+        found = []
+        for (table,) in sorted(cursor.fetchall()):
+            version = "version" if table == "migrate_version" else "version_num"
+            if (table == "migrate_version" or _ALEMBIC.fullmatch(table) or table in others) and _has(
+                cursor, database, table, version
+            ):
+                found.append(Book(table, "repository_id" if table == "migrate_version" else None, version))
+        return tuple(found)
+
+
+def _has(cursor: Cursor, database: str, table: str, column: str) -> bool:
+    """Whether that is a table, no view, with such a column."""
+    cursor.execute(
+        "SELECT 1 FROM information_schema.COLUMNS c JOIN information_schema.TABLES t"
+        " ON t.TABLE_SCHEMA = %s AND t.TABLE_NAME = %s AND t.TABLE_TYPE = 'BASE TABLE'"
+        " WHERE c.TABLE_SCHEMA = %s AND c.TABLE_NAME = %s AND c.COLUMN_NAME = %s",
+        (database, table, database, table, column),
+    )
+    return cursor.fetchone() is not None
 
 
 def standing(connection: Connection, database: str, others: Sequence[str] = ()) -> tuple[str, ...]:

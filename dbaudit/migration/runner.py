@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -24,6 +24,9 @@ from dbaudit.server.server import Account, Server
 # Seconds that one step may take unless told otherwise: a day. A rehearsal of a large database takes hours in one
 # ALTER; the limit is there so that a tool which waits for ever does not keep the report from being written.
 STEP_LIMIT = 86_400.0
+# Seconds for which nothing at all may move, unless told otherwise: no row, no byte, no processor. An hour is far more
+# than any pause of a tool that still works.
+STALL_LIMIT = 3_600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +46,9 @@ class RunStep:
 class StepOutcome:
     """How a step went. `seconds` is wall time; `error` None when it went well, else what the tool said at its end.
 
-    `output` holds everything that the tool printed, or for SQL each statement with its time; no password is in it.
-    `revisions` are what the database says was applied, in order: Alembic revisions as they are, others like
-    `cinder:11`. `timed_out` says that it was stopped by its time limit. `warnings` are the server's, all of them, from
+    `output` holds what the tool printed, or for SQL each statement with its time; no password is in it. `revisions` are
+    what the database says was applied, in order: Alembic revisions as they are, others like `cinder:11`. `timed_out`
+    says that it was stopped, by its time limit or since nothing moved. `warnings` are the server's, all of them, from
     runners that see them; None from others.
     """
 
@@ -122,42 +125,3 @@ class Runner(ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def output_file(directory: Path, step: RunStep) -> Path:
-    """Where the output of a step is kept: a new file in `directory` (0600), numbered, so that a retry has its own."""
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    name = "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in str(step.step))
-    number = 1
-    while True:
-        path = directory / (f"{name}.log" if number == 1 else f"{name}.{number}.log")
-        try:
-            path.touch(mode=0o600, exist_ok=False)
-        except FileExistsError:
-            number += 1
-        else:
-            return path
-
-
-def masked(text: str, secrets: Sequence[str]) -> str:
-    """The text without the passwords."""
-    for secret in secrets:
-        if secret:
-            text = text.replace(secret, "***")
-    return text
-
-
-def mask_file(path: Path, secrets: Sequence[str]) -> None:
-    """Take the passwords out of a file, where one is in it; line by line, since output can be large."""
-    wanted = [secret.encode() for secret in secrets if secret]
-    with path.open("rb") as source:
-        if not any(secret in line for line in source for secret in wanted):
-            return
-    clean = path.with_suffix(".masked")
-    with path.open("rb") as source, clean.open("wb") as sink:
-        clean.chmod(0o600)
-        for line in source:
-            for secret in wanted:
-                line = line.replace(secret, b"***")
-            sink.write(line)
-    clean.replace(path)

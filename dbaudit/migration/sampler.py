@@ -43,7 +43,7 @@ class Sampler:
         self._seen: dict[tuple[int, int], Counter[str]] = {}
         self._end = threading.Event()
         self._begun = time.monotonic()
-        self._threads: list[threading.Thread] = []
+        self._thread = threading.Thread(target=self._watch, daemon=True)
         self._first = self._files()
         self._peak = self._first
         self.doing: str | None = None
@@ -66,27 +66,40 @@ class Sampler:
 
     def start(self) -> None:
         """Begin to look."""
-        for work in (self._watch_files, self._watch_locks):
-            thread = threading.Thread(target=work, daemon=True)
-            thread.start()
-            self._threads.append(thread)
+        self._thread.start()
 
     def stop(self) -> None:
-        """Look a last time, and end."""
+        """Look no more."""
         self._end.set()
-        for thread in self._threads:
-            thread.join()
+        self._thread.join()
 
     def _pause(self, least: float) -> float:
         return min(max(least, _SHARE * (time.monotonic() - self._begun)), _LONGEST)
 
-    def _watch_files(self) -> None:
-        while self._first is not None:
-            now = self._files()
-            if now is not None and self._peak is not None:
-                self._peak = max(self._peak, now)
-            if self._end.wait(self._pause(FILES_EVERY)):
-                return
+    def _watch(self) -> None:
+        """Files and locks, each as often as it is due; a step that ends at once is not looked at."""
+        connection: Connection | None = None
+        files, locks = self._begun + FILES_EVERY, self._begun + LOCKS_EVERY
+        try:
+            while not self._end.wait(max(0.0, min(files, locks) - time.monotonic())):
+                now = time.monotonic()
+                if now >= files:
+                    self._measure()
+                    files = time.monotonic() + self._pause(FILES_EVERY)
+                if now >= locks:
+                    with contextlib.suppress(Exception):  # a server that died is told by who used it
+                        connection = connection or self._server.admin()
+                        self._look(connection)
+                    locks = time.monotonic() + self._pause(LOCKS_EVERY)
+        finally:
+            if connection is not None:
+                with contextlib.suppress(Exception):
+                    connection.close()
+
+    def _measure(self) -> None:
+        now = self._files()
+        if now is not None and self._peak is not None:
+            self._peak = max(self._peak, now)
 
     def _files(self) -> int | None:
         """Bytes of the server's temporary files, those without a name among them."""
@@ -96,13 +109,6 @@ class Sampler:
             return sum(size for _, size in _open_files(self._process))
         except OSError:
             return None
-
-    def _watch_locks(self) -> None:
-        if self._end.wait(LOCKS_EVERY):
-            return
-        with contextlib.suppress(Exception), contextlib.closing(self._server.admin()) as connection:
-            while not self._end.wait(self._pause(LOCKS_EVERY)):
-                self._look(connection)
 
     def _look(self, connection: Connection) -> None:
         with connection.cursor() as cursor:

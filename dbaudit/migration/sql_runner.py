@@ -18,9 +18,10 @@ import pymysql
 
 from dbaudit.dump.statements import Depth, Kind, Reader, Statement
 from dbaudit.errors import UsageError
-from dbaudit.migration.deadline import Deadline
+from dbaudit.migration.guard import Limits, guarded
+from dbaudit.migration.output import masked, output_file
 from dbaudit.migration.revisions import RevisionWatch, set_version, standing
-from dbaudit.migration.runner import STEP_LIMIT, Runner, RunStep, StepOutcome, Target, masked, output_file, version_step
+from dbaudit.migration.runner import STALL_LIMIT, STEP_LIMIT, Runner, RunStep, StepOutcome, Target, version_step
 from dbaudit.progress import Watch, silent
 from dbaudit.result import Status
 
@@ -53,13 +54,17 @@ class _Failed(Exception):
 
 
 class SqlRunner(Runner):
-    """Runs the files of a folder. `sql_mode` is the session's, None for the server's default; `limit` is in seconds."""
+    """Runs the files of a folder. `sql_mode` is the session's, None for the server's default; `limit` and `stall` are
+    the seconds that a step may take, and for which nothing of it may move."""
 
-    def __init__(self, folder: Path, target: Target, *, sql_mode: str | None = None, limit: float = STEP_LIMIT) -> None:
+    def __init__(
+        self, folder: Path, target: Target, *, sql_mode: str | None = None, limit: float = STEP_LIMIT,
+        stall: float = STALL_LIMIT,
+    ) -> None:  # fmt: skip
         self._files = _numbered(folder)
         self._target = target
         self._mode = sql_mode
-        self._limit = limit
+        self._limits = Limits(limit, stall)
         self._warnings: list[str] = []
 
     def prove(self, watch: Watch = silent) -> str:
@@ -91,22 +96,22 @@ class SqlRunner(Runner):
         with RevisionWatch(target.server, target.database) as watched:
             begun = time.perf_counter()
             self._warnings = []
-            with output.open("w") as log:
-                error, timed_out = self._run_file(path, int(step.argument), log)
+            with output.open("a") as log:
+                error, timed_out = self._run_file(path, int(step.argument), log, output)
             seconds = time.perf_counter() - begun
             revisions = watched.applied()
         status = Status.FAILED if error else Status.OK
         texts = tuple(masked(text, (target.account.password,)) for text in self._warnings)
         return StepOutcome(status, seconds, error, output, revisions, timed_out, texts)
 
-    def _run_file(self, path: Path, number: int, log: TextIO) -> tuple[str | None, bool]:
-        """The error, or None, and whether it came of the time limit."""
-        with Deadline(self._limit, self._target.disconnect) as deadline:
+    def _run_file(self, path: Path, number: int, log: TextIO, output: Path) -> tuple[str | None, bool]:
+        """The error, or None, and whether it came of a limit."""
+        with guarded(self._limits, self._target, output) as guard:
             try:
                 self._execute_all(path, number, log)
             except _Failed as failed:
-                late = deadline.expired and failed.code in _KILLED
-                text = deadline.told(failed.text) if late else failed.text
+                late = guard.why is not None and failed.code in _KILLED
+                text = guard.told(failed.text) if late else failed.text
                 return masked(text, (self._target.account.password,)), late
             except BaseException:  # interrupted: the server would go on with the statement
                 self._target.disconnect()

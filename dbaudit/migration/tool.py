@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,9 +18,12 @@ from dbaudit.migration.complaint import complaint, last_line
 from dbaudit.migration.configuration import write_configuration
 from dbaudit.migration.confine import Confinement, Network, confine, scrubbed
 from dbaudit.migration.door import Door
+from dbaudit.migration.guard import Limits
+from dbaudit.migration.output import mask_file, masked, output_file
 from dbaudit.migration.probe import probe_schema
+from dbaudit.migration.pulse import Pulse
 from dbaudit.migration.revisions import RevisionWatch
-from dbaudit.migration.runner import STEP_LIMIT, RunStep, StepOutcome, Target, mask_file, masked, output_file
+from dbaudit.migration.runner import STALL_LIMIT, STEP_LIMIT, RunStep, StepOutcome, Target
 from dbaudit.migration.template import fill_text
 from dbaudit.result import Status
 from dbaudit.server.server import Account
@@ -36,14 +40,15 @@ class Surroundings:
     """How a tool is started: `environment` is that of dbaudit, not yet scrubbed.
 
     `driver` is the dialect and driver that the tool's virtualenv has (`mysql` for those of Python 2), `limit` the
-    seconds that one step may take. `variables` are set for the tool; `{url}` and `{config}` in them are filled in.
-    `image` is that of a container to run it in, None for this machine.
+    seconds that one step may take, `stall` those for which nothing of it may move. `variables` are set for the tool;
+    `{url}` and `{config}` in them are filled in. `image` is that of a container to run it in, None for this machine.
     """
 
     environment: Mapping[str, str]
     network: Network = Network.REFUSED
     driver: str = "mysql+pymysql"
     limit: float = STEP_LIMIT
+    stall: float = STALL_LIMIT
     variables: Mapping[str, str] = field(default_factory=dict)
     image: str | None = None
 
@@ -118,14 +123,19 @@ class Tool:
         finally:
             config.unlink(missing_ok=True)
 
-    def start(self, command: Sequence[str], place: Place, output: Path, limit: float) -> process.Ended:
-        """Run a command to its end, confined; what it prints is appended to `output`."""
+    def start(
+        self, command: Sequence[str], place: Place, output: Path, limits: Limits, *, account: Account | None = None
+    ) -> process.Ended:
+        """Run a command to its end, confined; what it prints is appended to `output`. `account` is watched."""
         assert self._door is not None and self._confinement is not None  # `open` made them
         values = {"url": place.url, "config": str(place.config)}
         variables = {name: fill_text(value, values) for name, value in self._how.variables.items()}
         wrapped = self._confinement.wrap(command, self._door.socket)
         try:
-            return process.run(wrapped, {**self.environment, **variables}, output, limit)
+            return process.run(
+                wrapped, {**self.environment, **variables}, output, limits,
+                partial(Pulse, self._target.server, account, output) if account else None,
+            )  # fmt: skip
         finally:
             self._confinement.finish()
 
@@ -133,7 +143,7 @@ class Tool:
         """Run a command that only answers a question; `output` begins empty, and is ours alone."""
         output.unlink(missing_ok=True)
         output.touch(mode=0o600)
-        return self.start(command(place), place, output, ASK_LIMIT)
+        return self.start(command(place), place, output, Limits(ASK_LIMIT))
 
     def run(
         self, step: RunStep, command: Callable[[Place], Sequence[str]], missing: Callable[[Moment], str | None]
@@ -142,27 +152,27 @@ class Tool:
 
         `missing` judges a command that ended well: what the step ought to have done and did not.
         """
-        target, limit = self._target, self._how.limit
+        target, limits = self._target, Limits(self._how.limit, self._how.stall)
         output = output_file(target.directory / "steps", step)
         with RevisionWatch(target.server, target.database, self.books) as watched:
             before = watched.standing()
             try:
                 with self.at(target.account, target.database, target.siblings) as place:
-                    ended = self.start(command(place), place, output, limit)
+                    ended = self.start(command(place), place, output, limits, account=target.account)
             except BaseException:
                 target.disconnect()
                 raise
-            if ended.timed_out:
+            if ended.stopped:
                 target.disconnect()
             moment = Moment(ended, before, watched.standing(), watched.applied(), output)
         error = self._error(moment, missing)
         mask_file(output, (target.account.password,))
         status = Status.FAILED if error else Status.OK
-        return StepOutcome(status, ended.seconds, error, output, moment.applied, ended.timed_out)
+        return StepOutcome(status, ended.seconds, error, output, moment.applied, ended.stopped is not None)
 
     def _error(self, moment: Moment, missing: Callable[[Moment], str | None]) -> str | None:
-        if moment.ended.timed_out:
-            return f"stopped after its time limit of {self._how.limit:g} s"
+        if moment.ended.stopped:
+            return moment.ended.stopped
         if moment.ended.code:
             return masked(complaint(moment.output, moment.ended.code), (self._target.account.password,))
         return missing(moment)
@@ -189,7 +199,7 @@ class Tool:
 
 def refusal(ended: process.Ended, output: Path, secrets: Sequence[str]) -> str:
     """What a tool answered to a question that it did not answer as it should; no password is in it."""
-    if ended.timed_out:
+    if ended.stopped:
         return f"nothing within {ASK_LIMIT:.0f} s"
     return masked(last_line(output) if ended.code == 0 else complaint(output, ended.code), secrets)
 

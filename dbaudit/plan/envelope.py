@@ -40,6 +40,8 @@ def value_of(kind: Any, value: Any) -> Any:
     if origin is tuple:
         return _tuple(within, value)
     if origin is frozenset:
+        if not isinstance(value, list):
+            raise TypeError(f"{value!r} is no list")
         return frozenset(value_of(within[0], each) for each in value)
     if origin is not None and issubclass(origin, Mapping):
         return {value_of(within[0], key): value_of(within[1], each) for key, each in value.items()}

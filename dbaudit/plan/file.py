@@ -13,7 +13,7 @@
     runner = "command:/opt/nova/bin/nova-manage --config-file {config} db sync {version}"
     step_timeout = 7200
 
-Every option of `dbaudit dry-run` about one database can stand there, with underscores.
+Every option of `dbaudit dry-run` about one database can stand there, with underscores; `--with` is `beside`.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ _OWN = ("name", "operand", "service", "role")
 _PRODUCTION = ("production_size", "calibrate")
 _OF_PLAN = ("to", "order", "database")
 # Fields of a request that a plan's database does not set: they are the plan's, or the run's.
-_NOT_SET = {"operand", "target", "runner", "policy", "today", "course", "production"}
+_NOT_SET = {"operand", "target", "runner", "policy", "today", "course", "production", "observe"}
 # Options that are not called as their field is, for runners with `runner_` before it.
 _NAMES = {
-    "spec": "runner", "limit": "step_timeout", "allow_network": "allow_network", "variables": "runner_env",
-    "manifests": "manifest",
+    "spec": "runner", "limit": "step_timeout", "stall": "stall_timeout", "allow_network": "allow_network",
+    "variables": "runner_env", "manifests": "manifest", "rollback": "rollback_time",
 }  # fmt: skip
 
 
@@ -63,8 +63,11 @@ class Plan:
     order: tuple[str, ...] = ()
 
 
-def read_plan(path: Path, to: str | None = None) -> Plan:
-    """The plan in a file; `to` overrules its release. Raises DbauditError that names the entry that is wrong."""
+def read_plan(path: Path, to: str | None = None, course: Mapping[str, Any] | None = None) -> Plan:
+    """The plan in a file; `to` overrules its release, `course` fields of each database's course.
+
+    Raises DbauditError that names the entry that is wrong.
+    """
     content = read_settings(path).get("plan")
     if not isinstance(content, dict):
         raise UsageError(f"{path} holds no [plan]", "name a dump, or see docs/plans.md for how a plan is written")
@@ -75,7 +78,9 @@ def read_plan(path: Path, to: str | None = None) -> Plan:
         raise DbauditError(f"{plan.where} has the key {min(wrong)}", "it belongs to one [[plan.database]]")
     wanted = to or plan.needed("to", "name the release there, or with --to")
     target = release(wanted)
-    members = tuple(_member(path.parent, Entry(each.where, {**common, **each.values}), target) for each in listed)
+    members = tuple(
+        _member(path.parent, Entry(each.where, {**common, **each.values}), target, course or {}) for each in listed
+    )
     labels = [member.label for member in members]
     if not members:
         raise UsageError(f"{plan.where} names no database", "write a [[plan.database]] for each")
@@ -91,7 +96,7 @@ def _order(plan: Entry) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _member(folder: Path, entry: Entry, target: Release) -> Member:
+def _member(folder: Path, entry: Entry, target: Release, overruled: Mapping[str, Any]) -> Member:
     operand = entry.needed("operand", "name a dump")
     if operand == "-":
         raise UsageError(f"{entry.where}: standard input can be no database of a plan", "name a file")
@@ -106,7 +111,7 @@ def _member(folder: Path, entry: Entry, target: Release) -> Member:
         target,
         **_values(entry, folder, Request, own),
         runner=RunnerRequest(**running) if running else None,
-        course=Course(**_values(entry, folder, Course, course)),
+        course=Course(**{**_values(entry, folder, Course, course), **overruled}),
         production=_production(entry, folder),
     )
     label = entry.text("name") or entry.text("database") or Path(operand).name.partition(".")[0]

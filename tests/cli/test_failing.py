@@ -14,7 +14,7 @@ from typing import Any
 import pymysql
 import pytest
 
-from dbaudit.dryrun.afterwards import cut_output
+from dbaudit.migration.output import cut_output
 from tests.cli.conftest import SAMPLES, Dbaudit
 
 CINDER = SAMPLES / "cinder-grizzly.sql.gz"
@@ -173,9 +173,19 @@ def test_a_kept_server_is_reached_and_ended_as_told(
 
 def test_long_output_keeps_its_ends(tmp_path: Path) -> None:
     path = tmp_path / "step.log"
-    path.write_bytes(b"first\n" + b"x" * 10_000 + b"\nlast")
-    assert cut_output(path, 2000) == 8_011
+    lines = b"".join(b"line %07d\n" % number for number in range(100_000))
+    path.write_bytes(lines)
+    first = cut_output(path, 20_000)
     said = path.read_bytes()
-    assert said.startswith(b"first") and said.endswith(b"last") and b"8,011 bytes were cut here" in said
-    assert len(said) < 2_100
-    assert cut_output(path, 4000) == 0
+    assert said.startswith(b"line 0000000\n") and said.endswith(b"line 0099999\n")
+    assert f"\n\n[dbaudit: {first:,} bytes were cut here]\n\n".encode() in said
+    marker = len(f"\n\n[dbaudit: {first:,} bytes were cut here]\n\n")
+    assert len(said) - marker + first == len(lines)
+    assert set(said.split(b"\n")) - {b""} <= {*lines.split(b"\n"), said[said.index(b"[") : said.index(b"]") + 1]}
+    assert cut_output(path, 20_000) == 0
+    with path.open("ab") as more:
+        more.write(lines)
+    second = cut_output(path, 20_000)
+    said = path.read_bytes()
+    assert said.count(b"bytes were cut here") == 1
+    assert len(said) - len(f"\n\n[dbaudit: {second:,} bytes were cut here]\n\n") + second == 2 * len(lines)

@@ -157,6 +157,37 @@ def test_a_time_limit_kills_all_that_was_started(
 
 
 @pytest.mark.usefixtures("nothing_left")
+def test_a_tool_that_waits_for_ever_is_stopped(
+    tool: Tool, cinder: Target, environment: dict[str, str], tmp_path: Path
+) -> None:
+    body = SLEEPER.format(ready=str(tmp_path / "ready"))
+    with CommandRunner(Command(tool(body), Surroundings(environment, stall=2)), cinder) as runner:
+        outcome = runner.run(STEP)
+    assert outcome.timed_out
+    assert outcome.error == "stopped since nothing moved for 2 s"
+    assert 2 <= outcome.seconds < 20
+
+
+def test_a_tool_that_computes_or_prints_is_not_stopped(tool: Tool, cinder: Target, environment: dict[str, str]) -> None:
+    body = """
+    db = connect(URL)
+    if words[:2] == ["db", "version"]:
+        return version(db)
+    end = time.monotonic() + 4
+    while time.monotonic() < end:
+        sum(range(10000))
+    for _ in range(8):
+        say("still here")
+        time.sleep(0.5)
+    sync(db, int(words[2]))
+"""
+    with CommandRunner(Command(tool(body), Surroundings(environment, stall=2)), cinder) as runner:
+        outcome = runner.run(STEP)
+    assert outcome.error is None
+    assert outcome.seconds > 7
+
+
+@pytest.mark.usefixtures("nothing_left")
 def test_interrupted_it_kills_all_that_was_started(
     tool: Tool, cinder: Target, environment: dict[str, str], tmp_path: Path, network: Network
 ) -> None:
@@ -200,7 +231,7 @@ def test_when_dbaudit_is_killed_its_tool_dies(tmp_path: Path) -> None:
     script = (
         "import os, pathlib; from dbaudit.migration import process; from dbaudit.migration.confine import *;"
         "c = confine(Network.REFUSED).wrap(['sleep', '302'], None);"
-        f"process.run(c, dict(os.environ), pathlib.Path({str(tmp_path / 'out')!r}), 100)"
+        f"process.run(c, dict(os.environ), pathlib.Path({str(tmp_path / 'out')!r}), process.Limits(100))"
     )
     parent = subprocess.Popen([sys.executable, "-c", script], cwd=Path(__file__).resolve().parents[2])
     end, found = time.monotonic() + 20, ""

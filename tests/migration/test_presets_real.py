@@ -13,6 +13,7 @@ import pytest
 from dbaudit.dryrun.pipeline import dry_run
 from dbaudit.dryrun.request import Request, RunnerRequest
 from dbaudit.errors import UsageError
+from dbaudit.finding import Effect
 from dbaudit.migration.confine import Network, confine
 from dbaudit.migration.preset import preset_for
 from dbaudit.migration.preset_runner import PresetRunner, find_tool
@@ -161,6 +162,48 @@ def test_nova_27_is_stepped_to_31_beside_its_api_database_and_its_other_cell(
     said = "\n".join(result.notes)
     assert f"{api.database}.cell_mappings.database_connection" in said
     assert "secret" not in said
+
+
+HEAT = (
+    "INSERT INTO raw_template (id, template, files) VALUES (1, '{}', '{}')",
+    "INSERT INTO stack (id, name, raw_template_id, disable_rollback, action, status)"
+    " VALUES ('s1', 'one', 1, 1, 'CREATE', 'COMPLETE')",
+)
+
+
+def test_heat_20_of_sqlalchemy_migrate_is_stepped_to_24_of_alembic(
+    target: Target, places: Places, tmp_path: Path
+) -> None:
+    """The whole way of the old repository at once; then the one revision that takes it over."""
+    (made,) = stepped(target, "heat-manage", virtualenv("heat", 20))
+    assert made.revisions[-1] == "heat:86"
+    dump = dumped(target.server, target.database, HEAT, tmp_path / "heat.sql")
+    result = rehearsed(dump, "2025.1", "heat-manage", virtualenv("heat", 24), places)
+    assert [(str(each.step), each.error) for each in result.steps] == [("heat:c6214ca60943", None)]
+    assert result.steps[0].revisions == ("c6214ca60943",)
+    assert result.basis is Basis.REHEARSED
+    assert any("heat-manage reads the configuration it is given" in note for note in result.notes)
+    assert not [each for each in result.findings if each.effect is Effect.LOSES]
+
+
+NEUTRON = (
+    "INSERT INTO standardattributes (id, resource_type) VALUES (1, 'networks')",
+    "INSERT INTO networks (id, name, standard_attr_id, mtu) VALUES ('n1', 'one', 1, 1500)",
+)
+
+
+def test_neutron_22_is_stepped_to_26_by_its_own_tool(target: Target, places: Places, tmp_path: Path) -> None:
+    """Two branches, each to its head; what a branch applied is read from alembic_version."""
+    made = stepped(target, "neutron-db-manage", virtualenv("neutron", 22))
+    assert [len(outcome.revisions) > 0 for outcome in made] == [True, True]
+    dump = dumped(target.server, target.database, NEUTRON, tmp_path / "neutron.sql")
+    result = rehearsed(dump, "2025.1", "neutron-db-manage", virtualenv("neutron", 26), places)
+    assert [(str(each.step), each.error) for each in result.steps] == [
+        ("neutron:expand", None), ("neutron:contract", None),
+    ]  # fmt: skip
+    assert len(result.steps[0].revisions) >= 4
+    assert result.basis is Basis.REHEARSED
+    assert any("neutron-db-manage reads the configuration it is given" in note for note in result.notes)
 
 
 def test_cinder_is_not_stepped_by_glances_tool(target: Target, places: Places, tmp_path: Path) -> None:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from dbaudit.errors import UsageError
+from dbaudit.migration import guard
+from dbaudit.migration.output import cut_output
 from dbaudit.migration.runner import Target, version_step
 from dbaudit.migration.sql_runner import SqlRunner
 from dbaudit.result import Status
@@ -143,6 +147,42 @@ def test_the_time_limit_stops_the_statement(cinder: Target, folder: Path) -> Non
     assert str(outcome.error).startswith("stopped after its time limit of 0.5 s: 10.sql line 2: SELECT SLEEP(77)")
     assert 0.5 <= outcome.seconds < 5
     assert not rows(cinder, "SELECT 1 FROM information_schema.PROCESSLIST WHERE INFO = 'SELECT SLEEP(77)'")
+
+
+def test_a_step_in_which_nothing_moves_is_stopped(cinder: Target, folder: Path) -> None:
+    """Another session holds the table, and nobody will ever give it up."""
+    files(folder, _10="CREATE TABLE a (id INT);", _11="ALTER TABLE a ADD COLUMN b INT;")
+    runner = SqlRunner(folder, cinder, stall=2)
+    assert runner.run(version_step("cinder", 10)).error is None
+    with contextlib.closing(cinder.server.admin(cinder.database)) as other, other.cursor() as cursor:
+        cursor.execute("LOCK TABLES a READ")
+        outcome = runner.run(version_step("cinder", 11))
+    assert outcome.timed_out
+    assert str(outcome.error).startswith("stopped since nothing moved for 2 s: 11.sql line 1: ALTER TABLE a")
+    assert 2 <= outcome.seconds < 20
+
+
+def test_a_statement_that_works_for_long_is_not_stopped(cinder: Target, folder: Path) -> None:
+    """It returns nothing and writes nothing for some seconds, but reads rows or keeps a processor busy."""
+    loop = (
+        "DELIMITER //\nCREATE PROCEDURE busy() BEGIN DECLARE t DATETIME DEFAULT NOW() + INTERVAL 4 SECOND;"
+        " WHILE NOW() < t DO DO BENCHMARK(200000, MD5('x')); END WHILE; END//\nDELIMITER ;\nCALL busy();"
+    )
+    outcome = SqlRunner(files(folder, _10=loop), cinder, stall=1.5).run(version_step("cinder", 10))
+    assert outcome.error is None
+    assert outcome.seconds > 3
+
+
+def test_what_a_step_prints_is_cut_while_it_runs(cinder: Target, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "OUTPUT_KEPT", 20_000)
+    monkeypatch.setattr(guard, "cut_output", partial(cut_output, most=20_000))
+    lines = "".join(f"DO {number};\n" for number in range(20_000))
+    outcome = SqlRunner(files(folder, _10=lines + "DO SLEEP(2);\nDO 'last';"), cinder).run(version_step("cinder", 10))
+    said = outcome.output.read_text()
+    assert outcome.error is None
+    assert len(said) < 200_000
+    assert said.startswith("line 1 ") and "DO 'last'" in said
+    assert re.search(r"\[dbaudit: [\d,]+ bytes were cut here\]", said)
 
 
 def test_interrupted_the_statement_ends_too(cinder: Target, folder: Path) -> None:

@@ -19,6 +19,8 @@ FIXTURES = Path(__file__).resolve().parents[2] / "fixtures"
 # Seconds for one virtualenv: 20 with a warm pip cache, a few minutes over a slow line.
 INSTALL_LIMIT = 600
 NO_INDEX = ("Could not find a version", "No matching distribution", "ConnectionError", "Max retries", "NameResolution")
+# What a project is called by the package index, where that is not its own name.
+PACKAGES = {"heat": "openstack-heat"}
 # The constraints are complete for this Python; another one would resolve other packages.
 needs_python = pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="the constraints are for Python 3.11")
 
@@ -51,7 +53,10 @@ def _install(home: Path, constraints: Path, project: str) -> None:
     command = [str(home / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check", "-c", str(constraints)]
     # Later setuptools have no pkg_resources, which these projects still import.
     done = subprocess.run(
-        [*command, project, "PyMySQL", "setuptools<80"], capture_output=True, text=True, timeout=INSTALL_LIMIT
+        [*command, PACKAGES.get(project, project), "PyMySQL", "setuptools<80"],
+        capture_output=True,
+        text=True,
+        timeout=INSTALL_LIMIT,
     )
     if done.returncode:
         last = done.stderr.strip().splitlines()[-3:]

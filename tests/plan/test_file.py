@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from dbaudit.dryrun.course import Course, Manifests
 from dbaudit.dryrun.request import Request, RunnerRequest
 from dbaudit.errors import DbauditError
 from dbaudit.finding import Certainty, Effect, Finding, Severity, Skipped, Verdict, Waived, step
@@ -47,6 +48,13 @@ beside = ["dumps/keystone.sql.gz", "/srv/glance.sql"]
 server = "container"
 server_binary = "bin/mysqld"
 runner = "sql:steps"
+manifest = "every-step"
+continue_after = ["cinder:11", "cinder:12"]
+restart_at = "cinder:10"
+retry = true
+keep = true
+rollback_time = true
+stall_timeout = 90
 """
 
 
@@ -64,7 +72,23 @@ def test_a_plan_and_what_holds_for_all_its_databases(tmp_path: Path) -> None:
     assert volumes.request.server_binary == tmp_path / "bin/mysqld"
     assert volumes.request.runner is not None
     assert volumes.request.runner.spec == f"sql:{tmp_path}/steps"
+    assert volumes.request.runner.stall == 90
+    assert volumes.request.course == Course(
+        Manifests.EVERY_STEP, continue_after=("cinder:11", "cinder:12"), restart_at="cinder:10", retry=True, keep=True,
+        rollback=True,
+    )  # fmt: skip
+    assert cell.request.course == Course()
     assert plan(tmp_path, CLOUD, "icehouse").target.name == "icehouse"
+
+
+def test_options_of_the_command_line_hold_for_every_database(tmp_path: Path) -> None:
+    path = tmp_path / "dbaudit.toml"
+    path.write_text(CLOUD)
+    found = read_plan(path, None, {"manifests": Manifests.ENDS, "retry": True})
+    assert {(each.request.course.manifests, each.request.course.retry) for each in found.members} == {
+        (Manifests.ENDS, True)
+    }
+    assert found.members[1].request.course.restart_at == "cinder:10"
 
 
 @pytest.mark.parametrize(

@@ -256,3 +256,30 @@ def test_a_cluster_that_does_not_answer(dbaudit: Dbaudit, tmp_path: Path) -> Non
     ran = dbaudit("dry-run", "--plan", path, "--executor", "dask://127.0.0.1:1")
     assert ran.code == 66, ran.err
     assert "does not answer" in ran.err
+
+
+def test_how_to_go_through_the_steps_stands_in_the_plan_or_on_the_command_line(
+    dbaudit: Dbaudit, tmp_path: Path
+) -> None:
+    folder = steps(tmp_path / "steps", 0)
+    (folder / "011_step.sql").write_text("CREATE TABLE once (id INT); DO nonsense();")
+    path = write(
+        tmp_path,
+        database(
+            "goes", CINDER, folder, more='service = "cinder"\ncontinue_after = ["cinder:11"]\nrollback_time = true'
+        ),
+        database("stays", CINDER, folder, more='service = "cinder"\nmanifest = "off"'),
+    )
+    report = dbaudit("dry-run", "--plan", path, "--format", "json").json
+    status = {(each["database"], each["step"]): each["status"] for each in report["steps"]}
+    assert (status["goes", "cinder:11"], status["goes", "cinder:12"]) == ("failed", "ok")
+    assert (status["stays", "cinder:11"], status["stays", "cinder:12"]) == ("failed", "not-run")
+    assert report["by_database"]["goes"]["rollback"]["seconds"] > 0
+    assert "rollback" not in report["by_database"]["stays"]
+    assert any(each["reason"].startswith("stays: the data was not compared") for each in report["skipped"])
+    report = dbaudit("dry-run", "--plan", path, "--format", "json", "--continue-after", "all", "--fresh").json
+    status = {(each["database"], each["step"]): each["status"] for each in report["steps"]}
+    assert (status["stays", "cinder:11"], status["stays", "cinder:12"]) == ("failed", "ok")
+    for option in (["--restart-at", "cinder:11"], ["--keep"], ["--workers", "3"], ["--with", str(KEYSTONE)]):
+        refused = dbaudit("dry-run", "--plan", path, *option)
+        assert refused.code == 64 and f"{option[0]} is about one dump" in refused.err
