@@ -82,15 +82,20 @@ class DdlRecord:
 
 @dataclass(frozen=True, slots=True)
 class WarningsRecord:
-    """Warnings of the server: how many, the texts that are known, and how many texts are missing."""
+    """Warnings of the server: how many, the texts that are known, and how many texts are missing.
+
+    `statements` are those that warned, without their values, the first ones, each with its number of warnings.
+    """
 
     count: int
     texts: tuple[str, ...] = ()
     missing: int = 0
+    statements: tuple[tuple[str, int], ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """The warnings as JSON has them."""
-        return {"count": self.count, "texts": list(self.texts), "missing": self.missing}
+        statements = [{"text": text, "count": count} for text, count in self.statements]
+        return {"count": self.count, "texts": list(self.texts), "missing": self.missing, "statements": statements}
 
 
 @dataclass(frozen=True, slots=True)

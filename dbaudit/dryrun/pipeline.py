@@ -87,7 +87,7 @@ def _rehearse(
 ) -> Rehearsal:  # fmt: skip
     """Make addresses in the data harmless, prove the runner, run its steps, look at what came of them."""
     standing = inspection.standing
-    service = standing.service or "database"
+    service = standing.service or rehearsal.service_of(asked) or "database"
     directory = space / "runner"
     directory.mkdir(mode=0o700)
     with Door(copy.server, directory) as door:

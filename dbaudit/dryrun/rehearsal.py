@@ -10,6 +10,7 @@ from pathlib import Path
 from dbaudit.dryrun.request import RunnerRequest
 from dbaudit.errors import UsageError
 from dbaudit.finding import Effect, Finding, Severity, Skipped
+from dbaudit.migration import preset
 from dbaudit.migration.alembic_runner import AlembicRunner, find_project, project_in_image
 from dbaudit.migration.catalogue import Catalogue, load_catalogue
 from dbaudit.migration.command_runner import Command, CommandRunner
@@ -75,6 +76,12 @@ def runner_for(
             yield structure, structure.pending()
     else:
         raise UsageError(f"unknown runner {request.spec!r}", f"runners: {KINDS}")
+
+
+def service_of(request: RunnerRequest) -> str | None:
+    """The service that a runner is of, where its tool tells: for a database by whose tables that is not known."""
+    kind, _, rest = request.spec.partition(":")
+    return preset.service_of(rest) if kind == "command" else None
 
 
 def _known(plan: Plan) -> Catalogue:

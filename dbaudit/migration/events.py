@@ -1,10 +1,4 @@
-"""The statements of a step as performance_schema kept them, and how each ALTER was done.
-
-How is told from the stages that a statement went through: `copy to tmp table` is COPY; InnoDB's `alter table (...)` is
-INPLACE, with `log apply table` where the table was written anew. A change that only touched the dictionary has no
-such stage: whether the server calls that INSTANT shows where its counter of instant changes rose by just as many. What
-cannot be told so is not guessed.
-"""
+"""The statements of a step as performance_schema kept them, and the operations on rows of each table."""
 
 from __future__ import annotations
 
@@ -14,9 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dbaudit.migration.gauges import Gauges
-from dbaudit.record import NOT_OBSERVED, DdlRecord, RowsRecord, StatementRecord
-from dbaudit.server.version import ServerVersion
+from dbaudit.record import RowsRecord, StatementRecord
 
 if TYPE_CHECKING:
     from dbaudit.server.server import Connection
@@ -31,7 +23,6 @@ _DDL = re.compile(
 )
 _OF_TABLES = ("alter_table", "create_table", "drop_table", "create_index", "drop_index", "truncate", "optimize")
 _RENAME = re.compile(r"\bRENAME\s+(?!COLUMN|INDEX|KEY)", re.IGNORECASE)
-_ALTERS = ("alter_table", "create_index", "drop_index", "optimize")
 # Statements that may do anything inside.
 _OPAQUE = re.compile(r"statement/sql/(call_procedure|execute_sql|execute_immediate|alter_tablespace|import)$")
 _TABLE = re.compile(
@@ -68,7 +59,8 @@ class Event:
 class Events:
     """All of a step: how many statements, seconds, warnings, the slowest, DDL in order, and how many were not kept.
 
-    `opaque` says that a statement ran which may do anything inside, such as CALL. `failed` is the last error.
+    `opaque` says that a statement ran which may do anything inside, such as CALL. `failed` is the last error,
+    `warned` the first statements with warnings, and how many.
     """
 
     count: int
@@ -80,6 +72,7 @@ class Events:
     unkept: int
     opaque: bool
     failed: str | None
+    warned: tuple[tuple[str, int], ...] = ()
 
     @property
     def of_tables(self) -> bool:
@@ -102,8 +95,8 @@ def read_events(connection: Connection) -> Events:
         digests = [row for row in told if not _is_ours(row[0])]
         cursor.execute(
             "SELECT THREAD_ID, EVENT_ID, EVENT_NAME, SQL_TEXT, TIMER_WAIT, ROWS_AFFECTED, MYSQL_ERRNO, MESSAGE_TEXT,"
-            f" {_FAILED}, DIGEST_TEXT FROM performance_schema.events_statements_history_long"
-            f" WHERE {_FAILED} OR EVENT_NAME REGEXP %s ORDER BY TIMER_START",
+            f" {_FAILED}, DIGEST_TEXT, WARNINGS FROM performance_schema.events_statements_history_long"
+            f" WHERE {_FAILED} OR WARNINGS > 0 OR EVENT_NAME REGEXP %s ORDER BY TIMER_START",
             ("statement/sql/(alter|create|drop|rename|truncate|optimize|repair|call_|execute_|import)",),
         )
         kept = cursor.fetchall()
@@ -119,6 +112,10 @@ def read_events(connection: Connection) -> Events:
     ddl = tuple(_event(row) for row in kept if _DDL.match(str(row[2])) and _OWN not in str(row[3]))
     count = sum(int(row[1]) for row in digests)
     errors = [_failure(row) for row in kept if row[8]]
+    warned: Counter[str] = Counter()
+    for row in kept:
+        if row[10] and not _is_ours(row[9]):
+            warned[_shown(row)] += int(row[10])
     return Events(
         count=count,
         seconds=sum(int(row[2] or 0) for row in digests) * PICO,
@@ -129,6 +126,7 @@ def read_events(connection: Connection) -> Events:
         unkept=max(0, sum(int(row[1]) for row in told) - held),
         opaque=any(_OPAQUE.match(str(row[2])) for row in kept),
         failed=errors[-1] if errors else None,
+        warned=tuple(warned.items())[:SLOWEST],
     )
 
 
@@ -155,71 +153,14 @@ def _event(row: Sequence[object]) -> Event:
 
 
 def _failure(row: Sequence[object]) -> str:
-    """The statement, without its values unless it is DDL, and what the server said."""
+    """The statement and what the server said."""
+    return f"{_shown(row)}: ({row[6]}) {row[7]}"
+
+
+def _shown(row: Sequence[object]) -> str:
+    """The statement, without its values unless it is DDL."""
     text = row[3] if _DDL.match(str(row[2])) else row[9] or str(row[2]).rpartition("/")[2]
-    return f"{' '.join(str(text or '').split())[:TEXT]}: ({row[6]}) {row[7]}"
-
-
-def describe_ddl(
-    events: Events, before: Gauges, after: Gauges, version: ServerVersion, locks: Mapping[tuple[int, int], str]
-) -> tuple[DdlRecord, ...]:
-    """Each DDL statement with how it was done, by the stages, the numbers of tables and the counters."""
-    plain = Counter(e.table.lower() for e in events.ddl if _plain(e, events.stages))
-    return tuple(_described(event, events, before, after, version, locks, plain) for event in events.ddl)
-
-
-def _plain(event: Event, stages: Mapping[tuple[int, int], frozenset[str]]) -> bool:
-    """Whether it was an ALTER in place that left no stage of building anything."""
-    names = stages.get(event.key, frozenset())
-    return (
-        event.kind in _ALTERS and event.error is None and "stage/sql/altering table" in names
-        and not any(name.startswith("stage/innodb/alter") for name in names)
-    )  # fmt: skip
-
-
-def _described(
-    event: Event, events: Events, before: Gauges, after: Gauges, version: ServerVersion,
-    locks: Mapping[tuple[int, int], str], plain: Counter[str],
-) -> DdlRecord:  # fmt: skip
-    names = events.stages.get(event.key, frozenset())
-    algorithm, rebuilt = NOT_OBSERVED, None
-    if event.kind not in _ALTERS:
-        algorithm = ""
-    elif "stage/sql/copy to tmp table" in names:
-        algorithm, rebuilt = "COPY", True
-    elif any(name.startswith("stage/innodb/alter") for name in names):
-        algorithm, rebuilt = "INPLACE", "stage/innodb/alter table (log apply table)" in names
-    elif _plain(event, events.stages):
-        algorithm, rebuilt = _in_place(event, events, before, after, version, plain)
-    elif "stage/sql/rename" in names:
-        rebuilt = False
-    lock = locks.get(event.key, NOT_OBSERVED) if algorithm else ""
-    if algorithm == "COPY" and lock != "EXCLUSIVE" and not version.at_least(mariadb=(11, 2)):
-        lock = "SHARED"  # these servers have no other way to copy a table
-    return DdlRecord(event.table, event.text, algorithm, lock, event.seconds, rebuilt, event.error)
-
-
-def _in_place(
-    event: Event, events: Events, before: Gauges, after: Gauges, version: ServerVersion, plain: Counter[str]
-) -> tuple[str, bool | None]:
-    """INSTANT, INPLACE, or either of the two; and whether the table has another number, so that it was rebuilt."""
-    name = event.table.lower()
-    own = {table.lower(): state for table, state in (before.tables or {}).items()}.get(name)
-    new = {table.lower(): state for table, state in (after.tables or {}).items()}.get(name)
-    others = [e for e in events.ddl if e.table.lower() == name and e.key != event.key]
-    rebuilt = None
-    if own and new:
-        rebuilt = False if own.number == new.number else (None if others else True)
-    if not version.at_least(mysql=(8, 0, 12), mariadb=(10, 3)):
-        return "INPLACE", rebuilt  # there is no INSTANT there
-    if rebuilt:
-        return "INPLACE", True
-    if own and new and own.versions is not None and new.versions is not None and rebuilt is False:
-        if new.versions - own.versions == plain[name]:
-            return "INSTANT", False
-    elif before.instant is not None and after.instant is not None and after.instant - before.instant == plain.total():
-        return "INSTANT", False
-    return "INPLACE or INSTANT", rebuilt
+    return " ".join(str(text or "").split())[:TEXT]
 
 
 def rows_by_table(connection: Connection, database: str, events: Events) -> dict[str, RowsRecord]:

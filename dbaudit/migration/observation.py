@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Self
 import pymysql
 
 from dbaudit.errors import DbauditError
-from dbaudit.migration import instruments
-from dbaudit.migration.definitions import changed_tables, differences, read_again, read_definitions
-from dbaudit.migration.events import Events, describe_ddl, read_events, rows_by_table
+from dbaudit.migration import instruments, slow_log
+from dbaudit.migration.alterations import describe_ddl
+from dbaudit.migration.definitions import differences, read_again, read_definitions
+from dbaudit.migration.events import Events, read_events, rows_by_table
 from dbaudit.migration.gauges import Gauges, read_gauges
+from dbaudit.migration.reach import tables_touched
 from dbaudit.migration.sampler import Sampler, process_of
 from dbaudit.record import RowsRecord, StepRecord, WarningsRecord
 from dbaudit.schema.read import LiveText
@@ -47,6 +49,7 @@ class Observed:
     rows: Mapping[str, RowsRecord] | None = None
     was: LiveText | None = None
     now: LiveText | None = None
+    texts: tuple[str, ...] = ()
 
     @property
     def failure(self) -> str | None:
@@ -80,46 +83,15 @@ class Observed:
             ddl=describe_ddl(events, self.before, after, self.observer.server.version, self.sampler.locks)
             if events
             else None,
-            warnings=_warnings(events, texts),
+            warnings=_warnings(events, self.texts if texts is None else texts),
             schema=differences(self.was, self.now) if self.was and self.now else (),
             touched=self.touched(after),
             not_observed=tuple(f"{name}: {reason}" for name, reason in lacks.items()),
         )
 
     def touched(self, after: Gauges) -> frozenset[str] | None:
-        """Tables that the step may have changed, lower case; None where that cannot be told, so that it may be any."""
-        events, old, new = self.events, self.before.tables, after.tables
-        if events is None or self.rows is None or old is None or new is None or events.opaque or events.unkept:
-            return None
-        found = {name.lower() for name, rows in self.rows.items() if rows.changed}
-        found |= {name.lower() for name in {*old, *new} if _number(old, name) != _number(new, name)}
-        if self.was and self.now:
-            found |= changed_tables(self.was, self.now)
-        known = {name.lower() for name in (*old, *new)}
-        for event in events.ddl:
-            words = {word.strip("`").lower() for word in _words(event.text)}
-            found |= known & words
-        return frozenset(found | _children(self.rows, self.before.cascades, after.cascades))
-
-
-def _words(text: str) -> list[str]:
-    return "".join(c if c.isalnum() or c in "_$" else " " for c in text).split()
-
-
-def _number(tables: Mapping[str, object], name: str) -> object:
-    return getattr(tables.get(name), "number", None)
-
-
-def _children(rows: Mapping[str, RowsRecord], *cascades: Mapping[tuple[str, str], frozenset[str]]) -> set[str]:
-    """The tables that foreign keys may have changed in turn, which no counter shows: InnoDB does it by itself."""
-    new = {(name.lower(), how) for name, counts in rows.items() for how in ("deleted", "updated")
-           if getattr(counts, how)}  # fmt: skip
-    found: set[str] = set()
-    while new:
-        children = {child for each in cascades for key in new for child in each.get(key, ())} - found
-        found |= children
-        new = {(child, how) for child in children for how in ("deleted", "updated")}
-    return found
+        """Tables that the step may have changed; see `tables_touched`."""
+        return tables_touched(self.events, self.rows, self.before, after, (self.was, self.now))
 
 
 def _unread(before: Gauges, after: Gauges) -> Iterator[tuple[str, str]]:
@@ -171,11 +143,11 @@ def _between(
     return RowsRecord(**found)
 
 
-def _warnings(events: Events | None, texts: tuple[str, ...] | None) -> WarningsRecord | None:
+def _warnings(events: Events | None, texts: tuple[str, ...]) -> WarningsRecord | None:
     if events is None:
-        return None if texts is None else WarningsRecord(len(texts), texts)
-    count = max(events.warnings, len(texts or ()))
-    return WarningsRecord(count, texts or (), count - len(texts or ()))
+        return WarningsRecord(len(texts), texts) if texts else None
+    count = max(events.warnings, len(texts))
+    return WarningsRecord(count, texts, count - len(texts), events.warned)
 
 
 class Observer:
@@ -188,6 +160,7 @@ class Observer:
         self.lacks = dict.fromkeys(_BY_EVENTS, missing) if missing else {}
         self._connection: Connection | None = None
         self._last: Gauges | None = None
+        self._log = slow_log.start(server, self._admin(), account)
         self._text = read_definitions(self._admin(), database)
 
     @contextlib.contextmanager
@@ -207,6 +180,8 @@ class Observer:
         before = self._gauges()
         if not self._instruments.missing:
             instruments.reset(self._admin())
+        if self._log is not None:
+            self._log.begin()
         sampler = Sampler(
             self.server, self._account, self._database, process_of(self.server), locks=self._instruments.locks
         )
@@ -221,6 +196,7 @@ class Observer:
             events = read_events(connection)
             observed.rows = rows_by_table(connection, self._database, events)
         observed.events, observed.after = events, after
+        observed.texts = self._log.texts() if self._log is not None else ()
         if events is None or events.ddl or events.opaque or events.unkept:
             touched = observed.touched(after) if events and events.of_tables else None
             observed.was = self._text
@@ -255,6 +231,9 @@ class Observer:
 
     def close(self) -> None:
         """Put the server's instrumentation back."""
+        if self._log is not None:
+            with contextlib.suppress(DbauditError):
+                slow_log.stop(self._admin())
         self._disconnect()
         instruments.restore(self.server, self._instruments)
 

@@ -76,6 +76,12 @@ def preset_for(spec: str, service: str) -> Preset:
     return found[0]
 
 
+def service_of(spec: str) -> str | None:
+    """The service whose tool that is; None where it is none that is known, or one of several databases."""
+    found = [each.service for each in presets() if each.tool == PurePath(spec).name] if is_preset(spec) else []
+    return found[0] if len(found) == 1 else None
+
+
 def presets() -> tuple[Preset, ...]:
     """Every preset, in order of service."""
     paths = ((service, packs.find(service, "tool.json")) for service in packs.services())

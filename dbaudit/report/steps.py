@@ -112,6 +112,9 @@ def _observed(step: StepResult, *, slow: bool) -> Iterator[str]:
         texts, missing = record.warnings.texts, record.warnings.missing
         told = f": {_some(list(texts))}" if texts else ""
         yield plural(record.warnings.count, "warning") + told + (f" ({missing:,} without text)" if missing else "")
+        if missing and record.warnings.statements:
+            said = [f"{text[:200]} ({count:,})" for text, count in record.warnings.statements]
+            yield f"warned: {_some(said)}"
     if slow and record.not_observed:
         yield f"not observed: {'; '.join(record.not_observed)}"
 
