@@ -7,12 +7,12 @@ What the script is known to tolerate (it got past it when it was run on its own 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 from dbaudit.check import Clash, Trouble
 from dbaudit.migration import key_rules
-from dbaudit.migration.steps import Origin, StepFacts, Work
-from dbaudit.schema.model import Column, ForeignKey, Index, Schema, Table
+from dbaudit.migration.steps import StepFacts, Work
+from dbaudit.migration.working_schema import WorkingSchema
+from dbaudit.schema.model import ForeignKey, Schema, Table
 
 
 def clashes(schema: Schema, facts: StepFacts) -> tuple[Clash, ...]:
@@ -24,7 +24,7 @@ def clashes(schema: Schema, facts: StepFacts) -> tuple[Clash, ...]:
         for clash in walk.look(work):
             if number >= past or walk.never_tolerated(work, clash):
                 found.append(clash)
-        walk.do(work)
+        walk.now.do(work)
     return tuple(dict.fromkeys(found))
 
 
@@ -43,25 +43,12 @@ def tolerated(facts: StepFacts) -> int:
 
 
 class _Walk:
-    """The schema as it is between two statements of a step."""
+    """What a step's statements trip over, on the schema that those before them leave."""
 
     def __init__(self, schema: Schema, facts: StepFacts) -> None:
-        self.schema, self.facts = schema, facts
-        self.tables = dict(schema.tables)
-        self.columns = {(c.table, c.column.name): c.column for c in facts.columns_added}
-        self.indexes = {(i.table, i.index.name): i.index for i in facts.indexes_added}
-        self.keys = {(k.table, k.key.name): k.key for k in facts.keys_added}
-        self.server_named = {(k.table, k.key.name) for k in facts.keys_added if Origin.SERVER_NAMED in k.origins}
-        for added in facts.tables_added:
-            self.indexes |= {(added.table.name, i.name): i for i in added.table.indexes}
-            self.keys |= {(added.table.name, k.name): k for k in added.table.foreign_keys}
-            named = {n for n, origins in added.origins.items() if Origin.SERVER_NAMED in origins}
-            self.server_named |= {(added.table.name, name) for name in named}
+        self.facts = facts
+        self.now = WorkingSchema(schema, facts)
         self.required = {(drop.kind, drop.table, drop.name) for drop in facts.drops_by_name if drop.required}
-        # What the script makes for itself and takes away again, which the measured difference does not hold.
-        self.passing = {(w.table, w.name) for w in facts.work if w.what == "column" and w.action == "add"} - set(
-            self.columns
-        )
 
     def never_tolerated(self, work: Work, clash: Clash) -> bool:
         """Whether running on its own result says nothing of this clash: drops that need the name, and what the
@@ -75,11 +62,9 @@ class _Walk:
         kind = "index" if work.what == "unique" else work.what
         return (kind, work.table, work.name) in self.required
 
-    # -- looking ---------------------------------------------------------------------------------------------------
-
     def look(self, work: Work) -> Iterator[Clash]:
         """What a statement will trip over, if it were run now."""
-        table = self.tables.get(work.table)
+        table = self.now.tables.get(work.table)
         if work.what == "table":
             yield from self._look_at_table(work, table)
         elif work.action == "rows":
@@ -98,15 +83,15 @@ class _Walk:
             if table is not None:
                 yield _clash(Trouble.EXISTS, work, work.table, f"1050 Table '{work.table}' already exists")
                 return
-            if work.table in self.schema.views:
+            if work.table in self.now.schema.views:
                 error = f"1050 Table '{work.table}' already exists"
                 yield _clash(Trouble.EXISTS, work, work.table, error, "a view of that name is there")
-            child = self._new(work)
+            child = self.now.new(work)
             for key in child.foreign_keys if child else ():
                 yield from self._makes(work, child, key)
         elif table is None:
             yield _clash(Trouble.MISSING, work, work.table, f"1051 Unknown table '{work.table}'")
-        elif users := key_rules.referring(self._now(), table):
+        elif users := key_rules.referring(self.now.as_schema(), table):
             error = "1217 Cannot delete or update a parent row: a foreign key constraint fails"
             yield _clash(Trouble.IN_USE, work, work.table, error, f"referred to by {_and(users)}")
 
@@ -118,14 +103,14 @@ class _Walk:
                 detail = f"the column there is {column.type}{self._wanted(table, name)}"
                 yield _clash(Trouble.EXISTS, work, label, f"1060 Duplicate column name '{name}'", detail)
         elif column is None:
-            if (table.name, name) not in self.passing:
+            if (table.name, name) not in self.now.passing:
                 error = f"1091 Can't DROP '{name}'" if work.action == "drop" else f"1054 Unknown column '{name}'"
                 yield _clash(Trouble.MISSING, work, label, error)
-        elif work.action == "drop" and (users := key_rules.users(self._now(), table, name)):
+        elif work.action == "drop" and (users := key_rules.users(self.now.as_schema(), table, name)):
             yield _clash(Trouble.IN_USE, work, label, f"1553 Cannot drop '{name}'", f"used by {_and(users)}")
 
     def _wanted(self, table: Table, name: str) -> str:
-        column = self.columns.get((table.name, name))
+        column = self.now.columns.get((table.name, name))
         return f", the step makes {column.type}" if column else ""
 
     def _look_at_index(self, work: Work, table: Table) -> Iterator[Clash]:
@@ -135,7 +120,7 @@ class _Walk:
             if index is not None:
                 detail = f"the index there is on ({', '.join(index.columns)})"
                 yield _clash(Trouble.EXISTS, work, label, f"1061 Duplicate key name '{name}'", detail)
-            wanted = self.indexes.get((table.name, name))
+            wanted = self.now.indexes.get((table.name, name))
             for column in wanted.columns if wanted else ():
                 if table.column(column) is None:
                     error = f"1072 Key column '{column}' doesn't exist in table"
@@ -145,7 +130,7 @@ class _Walk:
                 yield _clash(
                     Trouble.MISSING, work, label, f"1091 Can't DROP '{name}'", self._twin_of_index(table, name)
                 )
-        elif users := key_rules.left_without_index(self._now(), table, index):
+        elif users := key_rules.left_without_index(self.now.as_schema(), table, index):
             error = f"1553 Cannot drop index '{name}': needed in a foreign key constraint"
             yield _clash(Trouble.IN_USE, work, label, error, f"needed by {_and(users)}")
 
@@ -156,13 +141,13 @@ class _Walk:
                 label = f"{table.name}.{name}"
                 yield _clash(Trouble.MISSING, work, label, f"1091 Can't DROP '{name}'", self._twin_of_key(table, name))
             return
-        for key in self._keys_of(work):
+        for key in self.now.keys_of(work):
             yield from self._makes(work, table, key)
 
     def _makes(self, work: Work, child: Table | None, key: ForeignKey) -> Iterator[Clash]:
         if child is not None:
-            named = (child.name, key.name) not in self.server_named
-            yield from key_rules.clashes(self._now(), child, key, work.text, named=named)
+            named = (child.name, key.name) not in self.now.server_named
+            yield from key_rules.clashes(self.now.as_schema(), child, key, work.text, named=named)
 
     def _twin_of_index(self, table: Table, name: str) -> str:
         """The name under which the database has the index that the step drops by another."""
@@ -176,91 +161,6 @@ class _Walk:
         gone = next((d.key for d in self.facts.keys_dropped if (d.table, d.key.name) == (table.name, name)), None)
         same = [k.name for k in table.foreign_keys if gone and k.columns == gone.columns]
         return f"the same foreign key is there as {_and(same)}" if same else ""
-
-    # -- doing -----------------------------------------------------------------------------------------------------
-
-    def do(self, work: Work) -> None:
-        """Change the schema as the statement does; what is there is kept, what is absent needs no drop."""
-        if work.what == "table":
-            self._do_table(work)
-            return
-        table = self.tables.get(work.table)
-        if table is None or work.action == "rows":
-            return
-        if work.what == "column":
-            self.tables[table.name] = self._with_column(work, table)
-        elif work.what in ("index", "unique"):
-            self.tables[table.name] = self._with_index(work, table)
-        elif work.what == "foreign key":
-            self.tables[table.name] = self._with_key(work, table)
-
-    def _do_table(self, work: Work) -> None:
-        if work.action == "drop":
-            self.tables.pop(work.table, None)
-        elif work.table not in self.tables and (new := self._new(work)):
-            self.tables[work.table] = new
-
-    def _with_column(self, work: Work, table: Table) -> Table:
-        name = work.name or ""
-        if work.action == "drop":
-            return replace(table, columns=tuple(c for c in table.columns if c.name != name))
-        column = self.columns.get((table.name, name), Column(name, "text"))
-        if work.action == "add" and table.column(name) is None:
-            return replace(table, columns=(*table.columns, column))
-        return table
-
-    def _with_index(self, work: Work, table: Table) -> Table:
-        name = work.name or ""
-        if work.action == "drop":
-            if gone := table.index(name):
-                self.indexes.setdefault((table.name, name), gone)
-            return replace(table, indexes=tuple(i for i in table.indexes if i.name != name))
-        new = self.indexes.get((table.name, name))
-        return replace(table, indexes=(*table.indexes, new)) if new and table.index(name) is None else table
-
-    def _with_key(self, work: Work, table: Table) -> Table:
-        name = work.name or ""
-        if work.action == "drop":
-            if gone := table.foreign_key(name):
-                self.keys.setdefault((table.name, name), gone)
-            return replace(table, foreign_keys=tuple(k for k in table.foreign_keys if k.name != name))
-        new = tuple(k for k in self._keys_of(work) if table.foreign_key(k.name) is None)
-        return replace(table, indexes=_served(table, new), foreign_keys=(*table.foreign_keys, *new))
-
-    def _keys_of(self, work: Work) -> tuple[ForeignKey, ...]:
-        """The foreign keys that a statement adds: by name, or by their columns where the server names them."""
-        return tuple(
-            key
-            for (table, name), key in self.keys.items()
-            if table == work.table and (name == work.name or (work.name is None and key.columns == work.columns))
-        )
-
-    def _new(self, work: Work) -> Table | None:
-        """The table that a statement creates, without what later statements of the step add to it."""
-        added = next((t.table for t in self.facts.tables_added if t.table.name == work.table), None)
-        if added is None:
-            return None
-        later = {w.name for w in self.facts.work if w.table == work.table and w.name and w.what != "table"}
-        table = replace(
-            added,
-            indexes=tuple(i for i in added.indexes if i.name not in later),
-            foreign_keys=tuple(k for k in added.foreign_keys if k.name not in later),
-        )
-        if table.charset is None:
-            table = replace(table, charset=self.schema.charset, collation=self.schema.collation)
-        return table
-
-    def _now(self) -> Schema:
-        return replace(self.schema, tables=self.tables)
-
-
-def _served(table: Table, keys: Iterable[ForeignKey]) -> tuple[Index, ...]:
-    """The table's indexes, with those that the server makes for foreign keys that have none."""
-    indexes = table.indexes
-    for key in keys:
-        if not any(index.columns[: len(key.columns)] == key.columns for index in indexes):
-            indexes = (*indexes, key_rules.implicit_index(key))
-    return indexes
 
 
 def _and(names: Iterable[str]) -> str:
