@@ -85,9 +85,13 @@ def start(tmp_path: Path, environment: dict[str, str]) -> Iterator[Start]:
 
 
 @pytest.fixture
-def pair(places: Places) -> Iterator[Replicated]:
+def pair(places: Places, request: pytest.FixtureRequest) -> Iterator[Replicated]:
+    """Of MariaDB, or of what the test asks for."""
+    wish = getattr(request, "param", "mariadb")
+    if wish != "mariadb" and not matrix.program(wish):
+        pytest.skip(f"{wish} is absent")
     try:
-        with cluster.replicated(places) as made:
+        with cluster.replicated(places, None if wish == "mariadb" else matrix.program(wish)) as made:
             yield made
     except matrix.AbsentError as error:
         pytest.skip(str(error))
@@ -109,7 +113,7 @@ def sites(pair: Replicated, address: Address) -> Sites:
 
 def position(server: Server) -> Any:
     """What was ever written there."""
-    return ask(server, "SELECT @@gtid_binlog_pos")
+    return ask(server, f"SELECT @@{'gtid_executed' if server.version.vendor == 'mysql' else 'gtid_binlog_pos'}")
 
 
 def in_step(sites: Sites, *accesses: str) -> bool:
@@ -117,10 +121,12 @@ def in_step(sites: Sites, *accesses: str) -> bool:
 
 
 def promote(pair: Replicated) -> None:
-    run(pair.replica, "STOP SLAVE", "RESET SLAVE ALL", "SET GLOBAL read_only = 0")
+    run(pair.replica, pair.spelled("STOP SLAVE"), pair.spelled("RESET SLAVE ALL"), "SET GLOBAL read_only = 0")
 
 
-@pytest.mark.parametrize("words", [("--triggers",), ()], ids=["triggers", "scans"])
+@pytest.mark.parametrize(
+    ("pair", "words"), [("mariadb", ("--triggers",)), ("mysql:9", ())], indirect=["pair"], ids=["triggers", "scans"]
+)
 def test_a_primary_that_is_demoted(pair: Replicated, sites: Sites, start: Start, words: tuple[str, ...]) -> None:
     """The account could write to a read-only server: it does not. It goes on with the new primary."""
     grizzly, havana = sites
@@ -159,7 +165,7 @@ def test_a_primary_that_dies_with_changes_of_its_own(pair: Replicated, sites: Si
     grizzly.run("DELETE FROM ec2_credential WHERE access = 'a'")  # revoked, and the replica knows
     until(lambda: in_step(sites, "b", "c"))
     cluster.until("the replica knows", lambda: replicated_keys(pair) == 2)
-    run(pair.replica, "STOP SLAVE")
+    pair.halt()
     grizzly.old("unknown", S)
     until(lambda: in_step(sites, "b", "c", "unknown"))
     pair.primary.kill()
