@@ -238,6 +238,7 @@ def test_a_server_that_must_not_be_written_to_is_refused(
         for more in ((), ("--follow",), ("--triggers",), ("--no-triggers",)):
             ran = dbaudit(*words, *more)
             assert (ran.code, told in ran.err) == (2, True), (more, ran)
+        assert dbaudit("ec2", "sync", grizzly.url, havana.url).code == 1  # a plan only reads
         run(pair.primary, f"SET GLOBAL {before}")
     assert position(pair.primary) == written and not (tmp_path / "key").exists()
     assert dbaudit(*words).code == 0
