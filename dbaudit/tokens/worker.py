@@ -124,15 +124,27 @@ class Worker:
         """After a failure: roll back or connect anew, and tell whether the chunk went through all the same."""
         went = False
         if faults.is_lost(error):
-            self._entry.reconnect(self._link)
-            with self.connection.cursor() as cursor:
-                went = self._entry.has(cursor, number)
-            self.connection.commit()
+            went = self._journaled(number)
         else:
             self._link.rollback()
         if self._keeper and not went:
             self._keeper.settle(False)
         return went
+
+    def _journaled(self, number: int) -> bool:
+        """Whether the journal has a chunk, asked over a new connection, and another where that one is lost too."""
+        for _ in range(ATTEMPTS):
+            self._entry.reconnect(self._link)
+            try:
+                with self.connection.cursor() as cursor:
+                    found = self._entry.has(cursor, number)
+                self.connection.commit()
+            except (pymysql.MySQLError, OSError) as error:
+                if not faults.is_lost(error):
+                    raise
+            else:
+                return found
+        raise BusyError(f"the connection was lost {ATTEMPTS} times on end", "run it again: it goes on")
 
     def _after(self, error: Exception, attempt: int) -> None:
         """Make ready for another attempt, with half the rows; raises where it cannot pass, or has not for long."""

@@ -10,11 +10,18 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pymysql
 import pytest
+from sqlalchemy import make_url
 
+from dbaudit.repair.throttle import Throttle
 from dbaudit.server.server import Server
+from dbaudit.tokens.entry import Entry
+from dbaudit.tokens.flush import GENTLE, Report
+from dbaudit.tokens.opened import Wish, open_flush
+from dbaudit.tokens.run import Run, flush
 from tests.tokens.conftest import Execute
 from tests.tokens.databases import GRIZZLY, HAVANA, NOW
 from tests.tokens.test_archive import fill
@@ -94,6 +101,40 @@ def test_nothing_of_a_writer_is_lost(
     assert dict(execute("SELECT id, valid FROM token WHERE user_id = 'w'")) == writer.living
     assert execute(DEAD) == [(0,)]
     assert execute("SELECT COUNT(*) FROM token WHERE user_id IS NULL") == [(2_500,)]
+
+
+@pytest.mark.parametrize("committed", [False, True], ids=["lost", "committed"])
+def test_the_answer_of_a_commit_is_lost_and_the_next_connection_too(
+    execute: Execute, url: str, journal: str, tmp_path: Path, committed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execute(*HAVANA)
+    fill(execute, 2_000)
+    note, has, faults = Entry.note, Entry.has, ["commit", "ask"]
+
+    def broken(self: Entry, cursor: Any, *words: Any) -> None:
+        note(self, cursor, *words)
+        if faults[:1] == ["commit"]:
+            faults.pop(0)
+            if committed:
+                cursor.connection.commit()
+            execute(f"KILL {cursor.connection.thread_id()}")
+            raise pymysql.OperationalError(2013, "Lost connection to MySQL server during query")
+
+    def asked(self: Entry, cursor: Any, number: int) -> bool:
+        if faults[:1] == ["ask"]:
+            faults.pop(0)
+            raise pymysql.OperationalError(2013, "Lost connection to MySQL server during query")
+        return has(self, cursor, number)
+
+    monkeypatch.setattr(Entry, "note", broken)
+    monkeypatch.setattr(Entry, "has", asked)
+    opened = open_flush(Wish(make_url(url), NOW, ("token",), journal=journal))
+    flush(opened, Run(Throttle(), archive=tmp_path / "a.jsonl"), Report(GENTLE))
+    assert faults == []
+    assert execute(DEAD) == [(0,)]
+    assert execute(f"SELECT SUM(changed) FROM {journal}.chunk") == [(2_000,)]
+    kept = (tmp_path / "a.jsonl").read_text().splitlines()
+    assert len(kept) == len(set(kept)) == 2_000
 
 
 def words(url: str, journal: str, *more: str) -> list[str]:
