@@ -160,8 +160,9 @@ def test_a_fingerprint_is_of_the_files_that_are_named(tmp_path: Path, monkeypatc
 def test_a_result_survives_its_text() -> None:
     record = StepRecord(
         "2026-11-21T00:00:00Z", 1.0, 0.5, 3, (StatementRecord("ALTER", 1, 0.5, 2),), {"t": RowsRecord(1, 2, 3, 4)},
-        RowsRecord(1, 2, 3, 4), {"t": (1, None)}, 5, None, (DdlRecord("t", "ALTER", "COPY", "SHARED", 0.5, True),),
-        WarningsRecord(2, ("a",), 1), ("+ t.c",), frozenset({"t", "u"}), ("temporary: no",),
+        RowsRecord(1, 2, 3, 4), {"t": (1, None)}, 5, 9, 0.25, None,
+        (DdlRecord("t", "ALTER", "COPY", "SHARED", 0.5, True),),
+        WarningsRecord(2, ("a",), 1, (("ALTER", 2),)), ("+ t.c",), frozenset({"t", "u"}), ("temporary: no",),
     )  # fmt: skip
     finding = Finding(
         "a.b", Severity.ERROR, Effect.BLOCKS, "o", "m", step("cinder", 11), Certainty.MAY, True, True, 3, ("k",),
