@@ -8,6 +8,7 @@ import typer
 
 from dbaudit.cli import operands, options
 from dbaudit.cli import plan as plan_options
+from dbaudit.cli.grouping import grouped
 from dbaudit.dryrun.course import Manifests
 
 Runner = Annotated[
@@ -86,6 +87,7 @@ DRIVER = "mysql+pymysql"
 WORKERS = 2
 
 
+@grouped
 def command(
     dump: Dump = None,
     to: To = None,
@@ -121,9 +123,8 @@ def command(
     fresh: plan_options.Fresh = False,
     policy: options.Policy = None,
     pack: options.Pack = None,
-    format: options.Format = None,
-    output: options.Output = None,
-    quiet: options.Quiet = False,
+    *,
+    report: options.Report,
 ) -> int:
     """Rehearse an upgrade on a dump: restore it on a throwaway server, predict, run the steps, give a verdict."""
     from dbaudit import packs
@@ -136,10 +137,8 @@ def command(
     from dbaudit.production.estimate import read_production
     from dbaudit.release import release
     from dbaudit.report.progress import drawn
-    from dbaudit.report.write import destinations, write
     from dbaudit.schema.known import known_charset
 
-    where = destinations(format or [], output)
     for folder in pack or []:
         packs.add(folder)
     if dump is None or plan is not None:
@@ -159,7 +158,7 @@ def command(
         }  # fmt: skip
         course = {name: value for name, value in given.items() if value}
         asked = plan_options.Asked(to, jobs, executor, state, fresh, policy, tuple(pack or ()), course)
-        return plan_options.rehearse(plan, asked, where, quiet=quiet)
+        return plan_options.rehearse(plan, asked, report)
     if to is None:
         raise UsageError("--to is missing", "name the release to upgrade to: --to havana")
     plan_options.require_plan(jobs=jobs, executor=executor, state=state, fresh=fresh)
@@ -183,7 +182,6 @@ def command(
         operands.policy(policy), course=manner,
         production=read_production(production_size or [], calibrate), beside=tuple(beside or ()),
     )  # fmt: skip
-    with drawn(quiet=quiet) as watch:
+    with drawn(quiet=report.quiet) as watch:
         result = dry_run(request, places.places(), places.environment(), watch)
-    write(result, where, width=places.width(), colour=places.colour())
-    return result.exit
+    return report.write(result)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,7 +14,7 @@ from dbaudit.cli import operands, places
 from dbaudit.errors import UsageError
 
 if TYPE_CHECKING:
-    from dbaudit.report.write import Destination
+    from dbaudit.cli.options import Report
 
 File = Annotated[
     Path | None,
@@ -65,13 +65,12 @@ def require_plan(**given: object) -> None:
         raise UsageError(f"--{name} is about a plan", "add --plan FILE instead of a dump")
 
 
-def rehearse(file: Path | None, asked: Asked, where: Sequence[Destination], *, quiet: bool) -> int:
+def rehearse(file: Path | None, asked: Asked, report: Report) -> int:
     """Rehearse a plan, write its report, and return the exit code."""
     from dbaudit.plan.file import read_plan
     from dbaudit.plan.job import Surroundings
     from dbaudit.plan.run import Manner, run
     from dbaudit.report.progress import drawn
-    from dbaudit.report.write import write
 
     if file is None and not operands.POLICY.is_file():
         raise UsageError("neither a dump nor a plan is given", "name a dump, or --plan FILE")
@@ -80,6 +79,5 @@ def rehearse(file: Path | None, asked: Asked, where: Sequence[Destination], *, q
     policy = operands.policy(asked.policy, plan.path)
     manner = Manner(jobs, asked.executor, asked.state, asked.fresh, policy, asked.packs)
     around = Surroundings(places.places, places.environment, places.runs)
-    with drawn(quiet=quiet) as watch, run(plan, manner, around, watch) as result:
-        write(result, where, width=places.width(), colour=places.colour())
-        return result.exit
+    with drawn(quiet=report.quiet) as watch, run(plan, manner, around, watch) as result:
+        return report.write(result)
