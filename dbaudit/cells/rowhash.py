@@ -16,22 +16,31 @@ from dbaudit.schema.text import name as quoted
 
 def hashes(tables: Sequence[Table], columns: Sequence[str]) -> tuple[str, ...]:
     """The expression of each of these tables; equal rows have equal hashes. Statements take it with parameters."""
-    texts = [_texts(tables, column) for column in columns]
-    free = [
-        any(kind_of(each.type) not in (Kind.NUMBER, Kind.TIME) for each in _named(tables, name)) for name in columns
-    ]
-    return tuple(_hash(list(zip(each, free, strict=True))) for each in zip(*texts, strict=True))
+    parts = [_parts(tables, column) for column in columns]
+    return tuple(_hash([part for each in cells for part in each]) for cells in zip(*parts, strict=True))
 
 
-def _hash(texts: Sequence[tuple[str, bool]]) -> str:
-    """The hash of a row; `texts` are its values, and whether any character may be in one."""
-    parts = []
-    for text, free in texts:
-        parts += [f"COALESCE(LENGTH({text}), 'N')", "':'", f"COALESCE({text}, '')"] if free else [
-            f"COALESCE({text}, 'N')", "','"
-        ]  # fmt: skip
+def _hash(parts: Sequence[str]) -> str:
     row = f"@dbaudit_row := CAST(CONCAT({', '.join(parts)}) AS BINARY)"
     return f"((CRC32({row}) << 32) | CRC32(REVERSE(@dbaudit_row)))".replace("%", "%%")  # statements have parameters
+
+
+def _parts(tables: Sequence[Table], name: str) -> list[list[str]]:
+    """What stands in a row's text for a column, on each side; what can be no NULL on any needs no word for it."""
+    never = not any(column.null for column in _named(tables, name))
+    found = []
+    for text in _texts(tables, name):
+        if not _is_free(tables, name):
+            found.append([text if never else f"COALESCE({text}, 'N')", "','"])
+            continue
+        own = quoted(name)
+        length = f"LENGTH({own if text == _bytes(name) else text})"
+        found.append([length, "':'", text] if never else [f"COALESCE({length}, 'N')", "':'", f"COALESCE({text}, '')"])
+    return found
+
+
+def _bytes(name: str) -> str:
+    return f"CAST({quoted(name)} AS BINARY)"
 
 
 def _texts(tables: Sequence[Table], name: str) -> tuple[str, ...]:
@@ -45,7 +54,7 @@ def _texts(tables: Sequence[Table], name: str) -> tuple[str, ...]:
         return tuple(map(canonical, found))
     if kind not in (Kind.TEXT, Kind.CHOICE):
         return (quoted(name),) * len(found)
-    return tuple(map(canonical, found)) if len(charsets) > 1 else (f"CAST({quoted(name)} AS BINARY)",) * len(found)
+    return tuple(map(canonical, found)) if len(charsets) > 1 else (_bytes(name),) * len(found)
 
 
 def _named(tables: Sequence[Table], name: str) -> list[Column]:
