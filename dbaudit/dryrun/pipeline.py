@@ -185,11 +185,13 @@ def _conclude(request: Request, inspection: Inspection, copy: Copy, prediction: 
 
 
 def _estimated(request: Request, inspection: Inspection, copy: Copy, result: Result) -> Result:
-    """The result with times at production's size, where something is known of that."""
-    if request.production is None:
-        return result
+    """The result with what its times were taken on, and at production's size where something is known of that."""
     with contextlib.closing(copy.server.admin()) as connection:
         here = read_conditions(connection)
+    local = copy.server.directory is not None
+    result = replace(result, extra={**result.extra, "rehearsed_with": here.as_dict(here=local)})
+    if request.production is None:
+        return result
     return estimate(result, inspection.rows, request.production, here, origin_of(inspection))
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dbaudit.server.version import ServerVersion, parse_version
 
@@ -25,6 +26,14 @@ class Conditions:
     durability: Mapping[str, str]
     memory: int
     machine: str
+
+    def as_dict(self, *, here: bool) -> dict[str, Any]:
+        """The conditions as JSON has them; the machine's own where the server is `here`, on this one."""
+        processors = os.cpu_count() if here else None
+        return {
+            "server": self.version, "settings": dict(self.durability), "buffer_pool_bytes": self.memory,
+            "machine": platform.machine() if here else None, "processors": processors,
+        }  # fmt: skip
 
     @property
     def server(self) -> ServerVersion:

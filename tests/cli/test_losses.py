@@ -64,6 +64,8 @@ def test_every_loss_is_found_and_blamed_on_its_step(rehearse: Callable[..., tupl
     code, report = rehearse("loss")
     assert (code, report["verdict"], report["basis"]) == (2, "failed", "rehearsed")
     assert losses(report) == WANTED
+    assert report["rehearsed_with"]["processors"] >= 1 and report["rehearsed_with"]["buffer_pool_bytes"] > 0
+    assert report["rehearsed_with"]["settings"]["innodb_flush_log_at_trx_commit"] == "0"
     assert all(each["status"] == "ok" for each in report["steps"])
     cut = next(each for each in report["findings"] if each["facts"].get("class") == 4)
     assert (cut["object"], cut["count"], cut["keys"], cut["expected"]) == ("t_4.a", 1, ["x"], False)
