@@ -25,7 +25,7 @@ import pytest
 
 from dbaudit.server.place import Places
 from dbaudit.server.server import Server
-from tests import matrix
+from tests import cluster, matrix
 
 CORPUS = Path(__file__).resolve().parents[2] / "shared" / "corpus"
 # Fixtures that stand for a server of the matrix.
@@ -190,3 +190,23 @@ def schema(server: Server, schema_name: str) -> str:
     """The name of an empty schema, made of the test's own; dropped afterwards."""
     server.create_database(schema_name, "utf8mb4")
     return schema_name
+
+
+@pytest.fixture(scope="module")
+def pair(places: Places) -> Iterator[cluster.Replicated]:
+    """A MariaDB primary with a replica that can be delayed."""
+    try:
+        with cluster.replicated(places) as made:
+            yield made
+    except matrix.AbsentError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="module")
+def nodes(places: Places) -> Iterator[list[cluster.Member]]:
+    """The nodes of a small Galera cluster."""
+    try:
+        with cluster.galera(places) as made:
+            yield made
+    except matrix.AbsentError as error:
+        pytest.skip(str(error))

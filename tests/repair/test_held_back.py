@@ -28,31 +28,13 @@ from dbaudit.repair.stop import Stop
 from dbaudit.repair.target import open_target
 from dbaudit.repair.throttle import Throttle, Throttled
 from dbaudit.server.place import Places
-from tests import cluster, matrix
+from tests import cluster
 from tests.cluster import Member, Replicated, until
 from tests.cluster import run as command
 from tests.repair.members import SCHEMA, contents, executor, local, rows_of, with_things
 from tests.repair.works import DROP, FILL, Execute
 
 QUICK = Limits(looks_apart=0.0)
-
-
-@pytest.fixture(scope="module")
-def pair(places: Places) -> Iterator[Replicated]:
-    try:
-        with cluster.replicated(places) as made:
-            yield made
-    except matrix.AbsentError as error:
-        pytest.skip(str(error))
-
-
-@pytest.fixture(scope="module")
-def nodes(places: Places) -> Iterator[list[Member]]:
-    try:
-        with cluster.galera(places) as made:
-            yield made
-    except matrix.AbsentError as error:
-        pytest.skip(str(error))
 
 
 def test_lag_of_a_replica_holds_and_is_named(pair: Replicated) -> None:

@@ -4,34 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
 
 import pymysql
 import pytest
 
 from dbaudit.errors import DbauditError
-from dbaudit.server.place import Places
 from dbaudit.server.url import mark_throwaway
-from tests import cluster, matrix
+from tests import cluster
 from tests.cluster import Member, Replicated, ask, run, until
-
-
-@pytest.fixture(scope="module")
-def pair(places: Places) -> Iterator[Replicated]:
-    try:
-        with cluster.replicated(places) as made:
-            yield made
-    except matrix.AbsentError as error:
-        pytest.skip(str(error))
-
-
-@pytest.fixture(scope="module")
-def nodes(places: Places) -> Iterator[list[Member]]:
-    try:
-        with cluster.galera(places) as made:
-            yield made
-    except matrix.AbsentError as error:
-        pytest.skip(str(error))
 
 
 def test_a_replica_gets_everything(pair: Replicated) -> None:
