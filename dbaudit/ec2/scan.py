@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 from dbaudit.ec2.base import Base
@@ -97,7 +98,7 @@ def _buckets(
     found: Buckets = defaultdict(Bucket)
     with link.g.cursor() as g, link.h.cursor() as h:
         for part in parts:
-            left = _beside(pool, link, lambda part=part: list(_left(g, link, sight, part)))  # type: ignore[misc]
+            left = _beside(pool, link, partial(_left, g, link, sight, part))
             right = dict(_right(h, link, sight, part, found))
             known = dict(_known(h, base, sight, part)) if base else {}
             compare(found, left(), right, known, sight)
@@ -135,10 +136,10 @@ def _among(names: list[str]) -> Part:
     return Part(old, new, base)
 
 
-def _left(cursor: Any, link: Link, sight: Sight, part: Part) -> Iterator[Values]:
+def _left(cursor: Any, link: Link, sight: Sight, part: Part) -> list[Values]:
     where, values = part.old
     columns = ("access", "secret", "user_id", "tenant_id")
-    yield from rows(cursor, Source(link.ends.old, columns, "access", where, values), rest=sight.rest)
+    return list(rows(cursor, Source(link.ends.old, columns, "access", where, values), rest=sight.rest))
 
 
 def _right(cursor: Any, link: Link, sight: Sight, part: Part, found: Buckets) -> Iterator[tuple[str, Values]]:

@@ -143,9 +143,9 @@ def test_a_primary_that_is_demoted(pair: Replicated, sites: Sites, start: Start,
     lost = len(follower.events("lost"))
     until(lambda: len(follower.events("lost")) > lost)  # it was tried again, and not written to
     promote(pair)
-    grizzly.address.lead_to(pair.replica)  # type: ignore[attr-defined]
+    grizzly.address.lead_to(pair.replica)
     for site in sites:
-        site.move()  # type: ignore[attr-defined]
+        site.move()
     havana.run("DELETE FROM credential WHERE id = %s", args=(sha("a"),))
     grizzly.old("new", S)
     until(lambda: in_step(sites, "b", "new"))
@@ -171,9 +171,9 @@ def test_a_primary_that_dies_with_changes_of_its_own(pair: Replicated, sites: Si
     pair.primary.kill()
     until(lambda: follower.events("lost"))
     promote(pair)
-    grizzly.address.lead_to(pair.replica)  # type: ignore[attr-defined]
+    grizzly.address.lead_to(pair.replica)
     for site in sites:
-        site.move()  # type: ignore[attr-defined]
+        site.move()
     assert in_step(sites, "b", "c")
     havana.run("DELETE FROM credential WHERE id = %s", args=(sha("b"),))
     until(lambda: in_step(sites, "c"))

@@ -114,15 +114,17 @@ def test_the_same_step_again_keeps_the_first_output(tool: Tool, cinder: Target, 
         assert [runner.run(STEP).output.name for _ in range(2)] == ["cinder-10.log", "cinder-10.2.log"]
 
 
+# Seconds to sleep, by which this process' sleepers are told from those of the tests that run beside it.
+NAP = 10 * os.getpid() + 1_000_000
 SLEEPER = """
     db = connect(URL)
     if words[:2] == ["db", "version"]:
         return version(db)
     # A child in the group, and a daemon that leaves it.
-    for argv in (["sleep", "300"], ["setsid", "sleep", "301"]):
+    for argv in (["sleep", "{nap}"], ["setsid", "sleep", "{nap}"]):
         subprocess.Popen(argv)
     open({ready!r}, "w").close()
-    ask(db, "SELECT SLEEP(300)")
+    ask(db, "SELECT SLEEP({nap})")
 """
 
 
@@ -136,9 +138,9 @@ def nothing_left(cinder: Target) -> Iterator[None]:
     """At the end neither the tool's processes nor its statement run."""
     yield
     time.sleep(0.1)
-    left = subprocess.run(["pgrep", "-fx", "sleep 30[01]"], capture_output=True, text=True).stdout
+    left = subprocess.run(["pgrep", "-fx", f"sleep {NAP}"], capture_output=True, text=True).stdout
     assert left == ""
-    assert rows(cinder, "SELECT 1 FROM information_schema.PROCESSLIST WHERE INFO LIKE 'SELECT SLEEP(300)'") == []
+    assert rows(cinder, f"SELECT 1 FROM information_schema.PROCESSLIST WHERE INFO LIKE 'SELECT SLEEP({NAP})'") == []
     assert rows(cinder, "SHOW TRIGGERS") == []
 
 
@@ -146,7 +148,7 @@ def nothing_left(cinder: Target) -> Iterator[None]:
 def test_a_time_limit_kills_all_that_was_started(
     tool: Tool, cinder: Target, environment: dict[str, str], tmp_path: Path, network: Network
 ) -> None:
-    body = SLEEPER.format(ready=str(tmp_path / "ready"))
+    body = SLEEPER.format(nap=NAP, ready=str(tmp_path / "ready"))
     with CommandRunner(Command(tool(body), Surroundings(environment, limit=2, network=network)), cinder) as runner:
         outcome = runner.run(STEP)
     assert (tmp_path / "ready").exists()
@@ -160,7 +162,7 @@ def test_a_time_limit_kills_all_that_was_started(
 def test_a_tool_that_waits_for_ever_is_stopped(
     tool: Tool, cinder: Target, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    body = SLEEPER.format(ready=str(tmp_path / "ready"))
+    body = SLEEPER.format(nap=NAP, ready=str(tmp_path / "ready"))
     with CommandRunner(Command(tool(body), Surroundings(environment, stall=2)), cinder) as runner:
         outcome = runner.run(STEP)
     assert outcome.timed_out
@@ -200,7 +202,7 @@ def test_interrupted_it_kills_all_that_was_started(
         os.kill(os.getpid(), signal.SIGINT)
 
     with CommandRunner(
-        Command(tool(SLEEPER.format(ready=str(ready))), Surroundings(environment, network=network)), cinder
+        Command(tool(SLEEPER.format(nap=NAP, ready=str(ready))), Surroundings(environment, network=network)), cinder
     ) as runner:
         runner.prove()
         threading.Thread(target=interrupt, daemon=True).start()
@@ -230,14 +232,14 @@ def test_without_namespaces_daemons_are_found_by_their_mark(
 def test_when_dbaudit_is_killed_its_tool_dies(tmp_path: Path) -> None:
     script = (
         "import os, pathlib; from dbaudit.migration import process; from dbaudit.migration.confine import *;"
-        "c = confine(Network.REFUSED).wrap(['sleep', '302'], None);"
+        f"c = confine(Network.REFUSED).wrap(['sleep', '{NAP + 1}'], None);"
         f"process.run(c, dict(os.environ), pathlib.Path({str(tmp_path / 'out')!r}), process.Limits(100))"
     )
     parent = subprocess.Popen([sys.executable, "-c", script], cwd=Path(__file__).resolve().parents[2])
     end, found = time.monotonic() + 20, ""
     while not found and time.monotonic() < end:
         time.sleep(0.05)
-        found = subprocess.run(["pgrep", "-fx", "sleep 302"], capture_output=True, text=True).stdout
+        found = subprocess.run(["pgrep", "-fx", f"sleep {NAP + 1}"], capture_output=True, text=True).stdout
     parent.kill()
     parent.wait()
     assert found

@@ -58,11 +58,11 @@ def write(execute: Execute, keys: list[str], mark: int) -> None:
 def test_rows_behind_the_end_are_the_next_runs(work: object, mark: int, target: Target, execute: Execute) -> None:
     number = itertools.count()
     behind = Writing(lambda _: write(execute, [f"w{next(number):09}" for _ in range(50)], mark))
-    done: Outcome = apply(work, target, behind, Limits())  # type: ignore[arg-type]
+    done: Outcome = apply(work, target, behind, Limits())
     assert done.rows == ROWS // 2
     assert done.later == (next(number) if mark else 0)
     assert undo(target, str(done.run), Throttle()).restored == ROWS // 2
-    again = apply(work, target, Throttle(), Limits())  # type: ignore[arg-type]
+    again = apply(work, target, Throttle(), Limits())
     assert (again.rows, again.later) == (ROWS // 2 + done.later, 0)
 
 
