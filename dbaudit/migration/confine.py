@@ -29,7 +29,9 @@ _URLS = re.compile(r"\b(?:mysql|mariadb|postgres(?:ql)?|sqlite|rabbit|amqp)(?:\+
 # its namespace (a tool that is process 1 itself would ignore signals), and when it ends everything in it ends.
 _SHELL = """
 while [ "$1" != -- ]; do
-    if [ -e "$1" ]; then mount --bind /dev/null "$1" || { echo "dbaudit: cannot hide $1" >&2; exit 125; }; fi
+    if [ -e "$1" ] && ! said=$(mount --bind /dev/null "$1" 2>&1) && [ -e "$1" ]; then
+        echo "dbaudit: cannot hide $1: $said" >&2; exit 125
+    fi
     shift
 done
 shift

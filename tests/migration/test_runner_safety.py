@@ -15,7 +15,7 @@ import pytest
 
 from dbaudit.errors import DbauditError, UsageError
 from dbaudit.migration.command_runner import Command, CommandRunner
-from dbaudit.migration.confine import Network, confine, listening_sockets, scrubbed
+from dbaudit.migration.confine import _SHELL, Network, confine, listening_sockets, scrubbed
 from dbaudit.migration.runner import Target, version_step
 from dbaudit.migration.tool import Surroundings
 from dbaudit.result import Status
@@ -236,3 +236,17 @@ def test_an_ordinary_user_is_confined_too() -> None:
         pytest.skip("the checkout or its Python is closed to other users")
     assert "--map-root-user" in done.stdout, done.stderr
     assert "eth" not in done.stdout
+
+
+@pytest.mark.parametrize(("then", "code"), [('rm "$3"; exit 32', 0), ("exit 32", 125)], ids=["gone", "there"])
+def test_a_socket_that_goes_before_it_is_hidden_is_no_reason_to_stop(tmp_path: Path, then: str, code: int) -> None:
+    """Others' servers come and go at any instant; one that stays and cannot be hidden stops the tool."""
+    mount, place = tmp_path / "mount", tmp_path / "other.sock"
+    mount.write_text(f"#!/bin/sh\n{then}\n")
+    mount.chmod(0o755)
+    place.touch()
+    command = ["sh", "-c", _SHELL, "sh", str(place), "--", "echo", "ran"]
+    around = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    ran = subprocess.run(command, env=around, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout) == (code, "" if code else "ran\n")
+    assert ran.stderr == (f"dbaudit: cannot hide {place}: \n" if code else "")
