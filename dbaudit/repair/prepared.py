@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import contextlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pymysql
 
 from dbaudit import __version__
 from dbaudit.errors import DbauditError
+from dbaudit.proof.value import Kind, kind_of
 from dbaudit.repair import records
 from dbaudit.repair.closure import touched
 from dbaudit.repair.edits import OWN_ID, Changed, Edit, Edits, Guard, Value
@@ -41,6 +42,7 @@ class Prepared:
         self.run, self._seq, self._kept, self._done = 0, 0, False, False
         self._lease: Lease | None = None
         self._images: dict[str, Images] = {}
+        self._numbers: frozenset[tuple[str, str]] = frozenset()
         init_journal(target)
         self.connection: Connection = target.connect()
 
@@ -50,6 +52,12 @@ class Prepared:
         self.connection.commit()
         schema = read_live(self.connection, self.target.database)
         self._images = {name: self._image(schema, name) for name in self.tables}
+        self._numbers = frozenset(
+            (name, column.name)
+            for name in self.tables
+            for column in schema.tables[name].columns
+            if kind_of(column.type) is Kind.NUMBER
+        )
         self._lease = Lease.take(self.connection, self.target.journal, self.target.database, self.work)
         details = {
             "dbaudit": __version__, "server": str(self.target.identity), records.REPLACED: True,
@@ -137,7 +145,7 @@ class Prepared:
         before = sum(len(set(found)) for found in ids.values())
         self._look(cursor, edits.guards, " LOCK IN SHARE MODE")
         self._look(cursor, edits.edits)
-        _update(cursor, edits)
+        _update(cursor, edits, self._numbers)
         for insert in edits.inserts:
             names = ", ".join(map(quoted, insert.values))
             marks = ", ".join(["%s"] * len(insert.values))
@@ -146,15 +154,8 @@ class Prepared:
             new[insert.table].append(int(insert.values.get("id") or cursor.lastrowid))
         for table, found in new.items():
             self._copy(cursor, table, found, AFTER)
-        records.note_chunk(
-            cursor,
-            self.target,
-            self.run,
-            self._seq,
-            records.EDITS,
-            sum(len(set(found)) for found in new.values()),
-            (before,),
-        )
+        after = sum(len(set(found)) for found in new.values())
+        records.note_chunk(cursor, self.target, self.run, self._seq, records.EDITS, after, (before,))
 
     def _copy(self, cursor: Any, table: str, ids: Sequence[int], side: int) -> None:
         images, copied = self._images[table], 0
@@ -189,8 +190,8 @@ class Prepared:
                         )
 
 
-def _update(cursor: Any, edits: Edits) -> None:
-    """Every edit; ids that are swapped first go to the negative numbers, which nobody uses.
+def _update(cursor: Any, edits: Edits, numbers: Collection[tuple[str, str]]) -> None:
+    """Every edit; ids that are swapped first go to the negative numbers, and names to such that nobody uses.
 
     No counter follows them: MySQL 8 and later let the next AUTO_INCREMENT follow an UPDATE to a large id.
     """
@@ -203,8 +204,8 @@ def _update(cursor: Any, edits: Edits) -> None:
     for (table, column), there in sorted(moved.items(), key=lambda each: each[0][1] != "id", reverse=True):
         for part in _parts([edit.id for edit in there]):
             name = quoted(column)
-            # `deleted` first: it is compared with the id before that moves. Names are no numbers.
-            away_ = f"-{name}" if column.endswith("id") else "CONCAT('dbaudit ', id)"
+            # `deleted` first: it is compared with the id before that moves.
+            away_ = f"-{name}" if (table, column) in numbers else "CONCAT('dbaudit ', id)"
             also = "deleted = IF(deleted = id, -id, deleted), " if column == "id" else ""
             cursor.execute(
                 f"UPDATE {quoted(table)} SET {also}{name} = {away_} WHERE id IN ({_marks(part)})", tuple(part)
