@@ -110,3 +110,21 @@ def test_edits_that_break_off_are_stopped_and_can_be_undone(target: Target, exec
     assert execute("SELECT words FROM child WHERE id IN (5, 10) ORDER BY id") == [("five",), ("",)]
     assert undo(target, str(prepared.kept), Throttle()).restored == 1
     assert execute("SELECT words FROM child WHERE id = 5") == [("",)]
+
+
+def test_swapped_names_in_a_column_that_is_called_like_an_id(target: Target, execute: Execute) -> None:
+    """Names are no numbers, whatever their column is called."""
+    fill(execute)
+    execute("ALTER TABLE child ADD deleted INT NOT NULL DEFAULT 0, ADD wordid VARCHAR(40) NULL UNIQUE")
+    execute("UPDATE child SET wordid = CONCAT('w-', id)")
+    there = ((1, "w-1", "w-5"), (5, "w-5", "w-10"), (10, "w-10", "w-1"))
+    edits = tuple(Edit("child", id_, {"wordid": was}, {"wordid": new}) for id_, was, new in there)
+    with contextlib.closing(Prepared(target, "test.edits", ("child",), {})) as prepared:
+        prepared.begin(len(edits))
+        prepared.write(Edits(edits, through={"child": ("wordid",)}))
+        prepared.keep()
+        run = prepared.commit()
+    look = "SELECT id, wordid FROM child WHERE id IN (1, 5, 10) ORDER BY id"
+    assert execute(look) == [(id_, new) for id_, _, new in there]
+    undo(target, str(run), Throttle())
+    assert execute(look) == [(id_, was) for id_, was, _ in there]
