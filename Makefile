@@ -4,6 +4,9 @@ BIN := .venv/bin
 # One worker more than processors: tests wait, too. A worker that has nothing left takes tests of another.
 PARALLEL ?= -n $(shell echo $$(($$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2) + 1))) --dist worksteal
 
+# Each process that is started would compile dbaudit anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-matrix soak lint types format samples constraints bench reference wheel clean
 

@@ -20,18 +20,21 @@ import zlib
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from dbaudit.server.place import Places
 from dbaudit.server.server import Server
-from tests import cluster, matrix
+from tests import cluster, matrix, spread
 
 CORPUS = Path(__file__).resolve().parents[2] / "shared" / "corpus"
 # Fixtures that stand for a server of the matrix.
 MATRIX = ("server", "program", "on")
 # The server on which coverage is measured.
 MEASURED = next((wish for wish in matrix.WISHES if wish.startswith("mariadb")), matrix.WISHES[0])
+# Bytes that the servers of a worker and their dumps are given.
+ROOM = 8 << 30
 # By which coverage asks a new process to measure itself.
 COVERAGE = "COVERAGE_PROCESS_CONFIG"
 
@@ -50,8 +53,13 @@ def ranges_of(node: pytest.Item | pytest.Function) -> tuple[str, ...]:
     return tuple(str(each) for mark in node.iter_markers("server") for each in mark.args)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """For a tree that is green already a part of the tests. Where coverage is measured, each test is measured once."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Heavy cases on one server each; of a tree that is green already a part. Each test is measured once at most."""
+    here = [wish for wish, how in matrix.account() if how]
+    done = spread.spread(items, wish_of, here)
+    items[:] = done.kept
+    config.stash[SPREAD] = done.chosen
+    config.hook.pytest_deselected(items=done.left_out)
     for item in items:
         if on_another_server(item):
             item.add_marker("no_cover")
@@ -62,9 +70,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def on_another_server(item: pytest.Item) -> bool:
     """Whether the same test runs on MariaDB too, where it is measured; tracing it costs most of its time again."""
+    wish = wish_of(item) or MEASURED
+    return wish != MEASURED and matrix.may_be_in(MEASURED, ranges_of(item)) and not spread.is_heavy(item)
+
+
+def wish_of(item: pytest.Item) -> str | None:
+    """The server of the matrix that a test is for; None where it asks for none."""
     params = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
-    wish = next((params[name] for name in MATRIX if name in params), MEASURED)
-    return wish != MEASURED and matrix.may_be_in(MEASURED, ranges_of(item))
+    return next((params[name] for name in MATRIX if name in params), None)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -92,8 +105,16 @@ def pytest_report_header() -> list[str]:
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """An absent server fails a run that insists on it."""
     worker = hasattr(session.config, "workerinput")
+    if worker:
+        session.config.workeroutput["spread"] = session.config.stash.get(SPREAD, {})
     if not worker and not exitstatus and matrix.INSIST and None in dict(matrix.account()).values():
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """What a worker of pytest-xdist has spread, which all of them do alike."""
+    node.config.stash[SPREAD] = getattr(node, "workeroutput", {}).get("spread", {})
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
@@ -112,10 +133,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write_line(f"!!! PART {part} OF THE TESTS: the others are not run again !!!", bold=True)
     if reason := os.environ.get("DBAUDIT_TEST_NO_ENGINE"):
         terminalreporter.write_line(f"!!! NO CONTAINERS WERE TESTED: {reason} !!!", red=True, bold=True)
+    if chosen := config.stash.get(SPREAD, {}):
+        terminalreporter.write_line(spread.told(chosen))
     terminalreporter.write_line(f"wall time of the suite: {seconds:.0f} s on {os.cpu_count()} processors")
 
 
 STARTED = pytest.StashKey[float]()
+SPREAD = pytest.StashKey[dict[str, int]]()
 
 
 @pytest.fixture(scope="session")
@@ -126,10 +150,19 @@ def corpus() -> Path:
     return CORPUS
 
 
+def memory() -> Path | None:
+    """Where files are in memory, with room for servers; None where there is no such place."""
+    place = Path("/dev/shm")
+    with contextlib.suppress(OSError):
+        if os.access(place, os.W_OK | os.X_OK) and shutil.disk_usage(place).free >= ROOM:
+            return place
+    return None
+
+
 @pytest.fixture(scope="session")
 def places() -> Iterator[Places]:
     """Directories for servers, with a short path that an unprivileged server can enter, and a cache of our own."""
-    root = Path(tempfile.mkdtemp(prefix="t"))
+    root = Path(tempfile.mkdtemp(prefix="t", dir=memory()))
     root.chmod(0o711)
     for name in ("tmp", "cache", "servers"):
         (root / name).mkdir(mode=0o711)

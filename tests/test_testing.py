@@ -12,6 +12,8 @@ import pytest
 from dbaudit.server.place import Places
 from dbaudit.server.server import Server
 
+pytestmark = pytest.mark.heavy
+
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLES = ROOT / "fixtures" / "dumps"
 EXAMPLE = ROOT / "contrib" / "example"

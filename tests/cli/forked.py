@@ -13,6 +13,7 @@ import pkgutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
@@ -35,10 +36,21 @@ def context() -> ForkServerContext:
     return found
 
 
-def call(words: list[str], environment: dict[str, str], folder: Path, within: float) -> tuple[int, bytes, bytes]:
+def command_line(words: list[str]) -> int:
+    """What `call` runs in its child, unless it is told something else."""
+    from dbaudit.cli.app import run
+
+    sys.argv = ["dbaudit", *words]
+    return run()
+
+
+def call(
+    words: list[str], environment: dict[str, str], folder: Path, within: float,
+    main: Callable[[list[str]], int] = command_line,
+) -> tuple[int, bytes, bytes]:  # fmt: skip
     """Run a command there: its exit code and what it said. Raises TimeoutExpired as subprocess.run does."""
     said = [folder / f".{name}-{time.monotonic_ns()}" for name in ("out", "err")]
-    process = context().Process(target=_run, args=(words, environment, str(folder), *map(str, said)))
+    process = context().Process(target=_run, args=(main, words, environment, str(folder), *map(str, said)))
     process.start()
     process.join(within)
     if process.exitcode is None:
@@ -51,7 +63,9 @@ def call(words: list[str], environment: dict[str, str], folder: Path, within: fl
     return process.exitcode, texts[0], texts[1]
 
 
-def _run(words: list[str], environment: dict[str, str], folder: str, out: str, err: str) -> None:
+def _run(
+    main: Callable[[list[str]], int], words: list[str], environment: dict[str, str], folder: str, out: str, err: str
+) -> None:
     """In the child: be as a new process is, then run the command line."""
     os.environ.clear()
     os.environ.update(environment)
@@ -63,16 +77,13 @@ def _run(words: list[str], environment: dict[str, str], folder: str, out: str, e
         os.close(file)
     sys.stdin, sys.stdout = os.fdopen(0, closefd=False), os.fdopen(1, "w", closefd=False)
     sys.stderr = os.fdopen(2, "w", 1, errors="backslashreplace", closefd=False)
-    sys.argv = ["dbaudit", *words]
-    from dbaudit.cli.app import run
-
     if COVERAGE not in environment:
-        sys.exit(run())
+        sys.exit(main(words))
     import coverage
 
     measured = coverage.process_startup()
     try:
-        sys.exit(run())
+        sys.exit(main(words))
     finally:
         sys.stdout.flush()
         if measured is not None:

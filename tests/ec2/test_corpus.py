@@ -16,6 +16,8 @@ from dbaudit.server.server import Server
 from tests.cli.conftest import dbaudit
 from tests.ec2.conftest import Row, Run, Site, no_secret
 
+pytestmark = pytest.mark.heavy
+
 __all__ = ["dbaudit"]  # processes, as an operator starts them
 
 Sites = tuple[Site, Site]

@@ -12,6 +12,8 @@ from dbaudit.ec2.sync import Work, session
 from tests.ec2.conftest import PLANTED, Site, sha
 from tests.ec2.working import carried, killed, once, work_of
 
+pytestmark = pytest.mark.heavy
+
 S = PLANTED
 POINTS = 12
 

@@ -20,6 +20,8 @@ from tests.ec2.conftest import PLANTED, Run, Site, sha
 from tests.ec2.following import PATIENCE, Follower, follow, until
 from tests.ec2.working import work_of
 
+pytestmark = pytest.mark.heavy
+
 __all__ = ["follow"]
 Sites = tuple[Site, Site]
 S = PLANTED

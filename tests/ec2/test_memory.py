@@ -22,6 +22,8 @@ from tests.ec2.conftest import PLANTED, Site, blob, sha
 from tests.ec2.working import once, work_of
 from tests.examples import examples
 
+pytestmark = pytest.mark.heavy
+
 Sites = tuple[Site, Site]
 S = PLANTED
 # Ways to write a row of Havana, most of them odd.

@@ -1,5 +1,7 @@
 """Random lives of keys on both sides, with syncs in between that may be killed: always what a reference model says.
 
+pytestmark = pytest.mark.heavy
+
 Keys do not touch each other, so the model is of one key: its record in Grizzly, in Havana and in the base. A killed
 sync has carried a key over whole or not at all; where what is seen does not tell, the model keeps both.
 """

@@ -21,6 +21,8 @@ from dbaudit.server.server import Server
 from tests import matrix
 from tests.flavors.cloud import Cloud, alike, restored
 
+pytestmark = pytest.mark.heavy
+
 # What nova does: each change in the one database, and a moment later in the other.
 BOOT = (
     "INSERT INTO instances (created_at, uuid, deleted, vm_state, memory_mb, vcpus, root_gb, ephemeral_gb, "

@@ -22,6 +22,8 @@ from dbaudit.repair.throttle import Throttle
 from dbaudit.server.server import Server
 from tests.flavors.cloud import Cloud, restored
 
+pytestmark = pytest.mark.heavy
+
 
 @pytest.fixture
 def cloud(server: Server, corpus: Path, schema_name: str, tmp_path: Path) -> Iterator[Cloud]:

@@ -23,6 +23,8 @@ from dbaudit.repair.throttle import Throttle
 from dbaudit.server.server import Server
 from tests.flavors.cloud import CONFIRMED, Cloud, restored
 
+pytestmark = pytest.mark.heavy
+
 # What a reconcile does not repair: embedded flavors themselves, names that collide, and definitions without values.
 APART = ("flavors.embedded", "flavors.case-collision", "flavors.no-value", "flavors.deleted-in-use", "flavors.migrate",
          "flavors.not-migrated", "flavors.resize")  # fmt: skip

@@ -20,6 +20,8 @@ from dbaudit.repair.undo import UndoPlan
 from dbaudit.server.server import Server
 from tests.flavors.cloud import CONFIRMED, Cloud, restored
 
+pytestmark = pytest.mark.heavy
+
 ALIVE = "UPDATE services SET updated_at = UTC_TIMESTAMP() WHERE id = 2"
 
 

@@ -13,6 +13,8 @@ from dbaudit.cells.looking import Looking
 from dbaudit.server.server import Server
 from tests.flavors.cloud import Cloud, alike, restored
 
+pytestmark = pytest.mark.heavy
+
 LIVE = "deleted = 0 AND vm_state = 'active' ORDER BY uuid"
 MADE = (
     "INSERT INTO {table} (created_at, deleted, instance_uuid, `key`, value) VALUES (NULL, 0, '{uuid}', 'k', '{value}')"

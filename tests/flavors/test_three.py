@@ -33,6 +33,8 @@ from tests.flavors.cloud import CONFIRMED, reduced
 from tests.repair.dumps import dump
 from tests.repair.members import again
 
+pytestmark = pytest.mark.heavy
+
 ORDER = Order(journal="journal")
 NAMES = ("top", "cell1", "cell2", "cell3")
 # A cell of its own: a third of the instances each.

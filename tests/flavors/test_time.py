@@ -20,6 +20,8 @@ from dbaudit.flavors.check import check
 from dbaudit.server.server import Server
 from tests.flavors.cloud import CONFIRMED, Cloud, reduced, restored
 
+pytestmark = pytest.mark.heavy
+
 DRIFTED = "0471a1d6-5467-4184-a54c-ade3572d981f"
 
 

@@ -19,6 +19,8 @@ from dbaudit.migration.tool import Surroundings
 from dbaudit.result import Status
 from dbaudit.server.server import Account, Server
 
+pytestmark = pytest.mark.heavy
+
 VENV = Path(sys.prefix)
 INI = """
 [alembic]

@@ -20,7 +20,7 @@ from tests.migration.virtualenvs import needs_python, virtualenv
 
 TEMPLATE = "{tool} --config-file {{config}} db_sync --{{phase}}"
 
-pytestmark = [pytest.mark.slow, needs_python]
+pytestmark = [pytest.mark.slow, pytest.mark.heavy, needs_python]
 
 
 @pytest.fixture(scope="module")

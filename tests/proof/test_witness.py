@@ -54,6 +54,7 @@ def run(server: Server, schema: str, folder: Path, space: Path) -> tuple[Finding
         return witness.conclude().findings
 
 
+@pytest.mark.heavy
 def test_each_loss_is_blamed_on_its_step(server: Server, schema: str, tmp_path: Path) -> None:
     steps_of(tmp_path / "steps", "loss")
     findings = run(server, schema, tmp_path / "steps", tmp_path)

@@ -1,6 +1,6 @@
-"""A process that repairs, and that something happens to at one statement: `python -m tests.repair.saboteur ...`.
+"""What a process does that repairs, and that something happens to at one statement; it has to be a process of its own.
 
-Arguments: URL JOURNAL WORK KIND TIME WHAT; KIND is one of KINDS, TIME the occurrence that is hit, counted from 1, WHAT
+Words: URL JOURNAL WORK KIND TIME WHAT; KIND is one of KINDS, TIME the occurrence that is hit, counted from 1, WHAT
 is `kill` (this process, by SIGKILL) or `drop` (its connection, from another one, by the server).
 """
 
@@ -10,7 +10,6 @@ import contextlib
 import os
 import re
 import signal
-import sys
 from typing import Any
 
 import pymysql
@@ -70,7 +69,8 @@ class Saboteur:
 ORIGINAL_CONNECT = targets.connect
 
 
-def main(url: str, journal: str, work: str, kind: str, time: str, what: str) -> int:
+def main(words: list[str]) -> int:
+    url, journal, work, kind, time, what = words
     saboteur = Saboteur(url, kind, int(time), what)
     execute, commit = pymysql.cursors.Cursor.execute, pymysql.connections.Connection.commit
     in_chunk = {"changed": False}
@@ -104,7 +104,3 @@ def main(url: str, journal: str, work: str, kind: str, time: str, what: str) -> 
     done = apply(WORKS[work], target, Throttle(), limits)
     print(done.rows)
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))

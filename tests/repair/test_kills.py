@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,10 +19,12 @@ from dbaudit.repair.plan import make_plan
 from dbaudit.repair.retract import undo
 from dbaudit.repair.target import Target
 from dbaudit.repair.throttle import Throttle
+from tests import matrix, spread
+from tests.cli import forked
+from tests.repair import saboteur
 from tests.repair.saboteur import COMMITS, KINDS
 from tests.repair.works import WORKS, Execute, make_things
 
-ROOT = Path(__file__).resolve().parents[2]
 Contents = Callable[[], list[str]]
 QUICK = Limits(looks_apart=0.0)
 # Reading, locking and cascades are the same for both works; of the update, what differs.
@@ -32,13 +32,11 @@ OF_FILL = ("look-again", "change", "after-image", *COMMITS)
 CASES = [(work, kind) for work in WORKS for kind in (*KINDS, *COMMITS) if work != "fill" or kind in OF_FILL]
 
 
-def sabotaged(target: Target, work: str, kind: str, what: str, time: int = 2) -> subprocess.CompletedProcess[str]:
-    url = target.url.render_as_string(hide_password=False)
-    words = [url, target.journal.schema, work, kind, str(time), what]
-    return subprocess.run(
-        [sys.executable, "-m", "tests.repair.saboteur", *words], cwd=ROOT, capture_output=True, text=True, timeout=120,
-        check=False, env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )  # fmt: skip
+def sabotaged(target: Target, work: str, kind: str, what: str, folder: Path) -> tuple[int, str]:
+    """The exit code of a repair that it happens to the second time, and what it said."""
+    words = [target.url.render_as_string(hide_password=False), target.journal.schema, work, kind, "2", what]
+    code, _, said = forked.call(words, dict(os.environ), folder, 120, saboteur.main)
+    return code, said.decode()
 
 
 def journaled(target: Target) -> tuple[int, int, str]:
@@ -70,30 +68,33 @@ def undisturbed(target: Target, execute: Execute, contents: Contents) -> dict[st
     return ends
 
 
-def kinds_of(work: str, target: Target) -> list[str]:
-    """Every kind on MariaDB; elsewhere the change and the commit, unless DBAUDIT_TEST_KILLS=all (minutes more)."""
+def kinds_of(work: str, what: str, wish: str) -> list[str]:
+    """The servers of the matrix take turns, unless each is to have all (minutes more)."""
     every = [kind for each, kind in CASES if each == work]
-    if target.version.vendor == "mariadb" or os.environ.get("DBAUDIT_TEST_KILLS") == "all":
+    if spread.EVERYWHERE:
         return every
-    return [kind for kind in every if kind in ("change", "journal", *COMMITS)]
+    here = [each for each, how in matrix.account() if how]
+    return every[(here.index(wish) + (what == "drop")) % len(here) :: len(here)]
 
 
 @pytest.mark.parametrize("what", ["kill", "drop"])
 @pytest.mark.parametrize("work", list(WORKS))
 def test_any_statement(
-    work: str, what: str, target: Target, contents: Contents, undisturbed: dict[str, list[str]],
-    monkeypatch: pytest.MonkeyPatch,
+    work: str, what: str, target: Target, contents: Contents, undisturbed: dict[str, list[str]], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest,
 ) -> None:  # fmt: skip
     monkeypatch.setattr(runs, "MOST_ROWS", 60)
     rows = planned(target, work)
-    for kind in kinds_of(work, target):
-        ended = sabotaged(target, work, kind, what)
+    kinds = kinds_of(work, what, request.node.callspec.params["server"])
+    assert kinds
+    for kind in kinds:
+        code, said = sabotaged(target, work, kind, what, tmp_path)
         if what == "kill":
-            assert ended.returncode == -signal.SIGKILL, (kind, ended)
+            assert code == -signal.SIGKILL, (kind, said)
             done = apply(WORKS[work], target, Throttle(), QUICK)
             assert done.resumed or kind in ("stretch", "candidates", "lock", "guard"), kind
         else:
-            assert ended.returncode == 0, (kind, ended.stderr)
+            assert code == 0, (kind, said)
         assert contents() == undisturbed[work], kind
         assert journaled(target) == (rows, rows, "done"), kind
         undone = undo(target, last_run(target), Throttle())

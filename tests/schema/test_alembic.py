@@ -17,6 +17,8 @@ from dbaudit.server.server import Server
 from tests.schema.mutations import NEWER, mutants
 from tests.schema.test_alter import RELEASES, SERVICES, live, load, shipped
 
+pytestmark = pytest.mark.heavy
+
 STEPS = [(service, *pair) for service in SERVICES for pair in itertools.pairwise(RELEASES)]
 
 

@@ -93,6 +93,7 @@ def test_each_of_many_changes_is_made_and_taken_back(server: Server, schema_name
         turn(server, schema_name, base)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(("service", "old", "new"), STEPS)
 def test_without_what_loses_data_the_rest_applies(
     server: Server, schema_name: str, service: str, old: str, new: str

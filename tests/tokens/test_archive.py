@@ -127,6 +127,7 @@ def test_a_full_disk_deletes_nothing(tmp_path: Path) -> None:
     archive.close()
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("name", ["dead.jsonl.gz", "dead.sql"])
 def test_everything_that_goes_is_kept_first(
     dbaudit: Dbaudit, execute: Execute, url: str, journal: str, tmp_path: Path, name: str
@@ -152,6 +153,7 @@ def test_everything_that_goes_is_kept_first(
         assert tokens == {row[0]: row[2] for row in rows}
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("name", ["dead.jsonl.gz", "dead.sql"])
 def test_killed_at_any_moment_nothing_is_lost_or_twice(
     server: Server, execute: Execute, url: str, journal: str, tmp_path: Path, name: str, environment: dict[str, str]
@@ -196,6 +198,7 @@ def fill(execute: Execute, rows: int) -> None:
         ))  # fmt: skip
 
 
+@pytest.mark.heavy
 def test_rows_that_came_back_are_not_taken_for_undeleted(
     dbaudit: Dbaudit, execute: Execute, url: str, journal: str, tmp_path: Path
 ) -> None:

@@ -21,6 +21,8 @@ from tests.tokens.conftest import Execute
 from tests.tokens.databases import HAVANA, NOW, TOKENS
 from tests.tokens.test_archive import fill
 
+pytestmark = pytest.mark.heavy
+
 CONTRIB = ROOT / "contrib" / "tokens"
 _METRIC = re.compile(r'dbaudit_tokens_flush_[a-z_]+\{(?:[a-z]+="(?:[^"\\\n]|\\.)*",?)*\} -?[0-9.]+')
 

@@ -7,11 +7,15 @@ import subprocess
 import sys
 import time
 
+import pytest
+
 from tests.cli.conftest import Dbaudit
 from tests.tokens.conftest import Execute
 from tests.tokens.databases import AT, EVERYTHING, HAVANA
 from tests.tokens.test_archive import fill
 from tests.tokens.test_flush import every, living
+
+pytestmark = pytest.mark.heavy
 
 WHOLE = ("token", "trust", "trust_role", "application_credential", "application_credential_role")
 

@@ -26,6 +26,8 @@ from tests.tokens.conftest import Execute
 from tests.tokens.databases import GRIZZLY, HAVANA, NOW
 from tests.tokens.test_archive import fill
 
+pytestmark = pytest.mark.heavy
+
 DEAD = "SELECT COUNT(*) FROM token WHERE expires < '2013-11-15 12:00:00'"
 
 

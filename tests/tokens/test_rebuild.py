@@ -14,6 +14,8 @@ from tests.tokens.conftest import Execute
 from tests.tokens.databases import GRIZZLY, HAVANA, NOW, TOKENS
 from tests.tokens.test_archive import fill
 
+pytestmark = pytest.mark.heavy
+
 LIVING = ["edge", "living", "never", "never-invalid", "revoked"]
 
 

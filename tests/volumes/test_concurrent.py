@@ -25,6 +25,8 @@ from dbaudit.volumes import backfill, rehost
 from dbaudit.volumes.look import Look
 from tests.test_laws import load
 
+pytestmark = pytest.mark.heavy
+
 VOLUMES = 3000
 
 

@@ -19,6 +19,8 @@ from dbaudit.progress import silent
 from dbaudit.server.server import Server
 from tests.repair.dumps import dump
 
+pytestmark = pytest.mark.heavy
+
 TYPE = "0a1b2c3d-0000-4000-8000-000000000001"
 MOVES = ("p01=p01@standard", "p02=p02@standard", "p03=p03@standard")
 

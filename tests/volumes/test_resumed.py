@@ -19,6 +19,8 @@ from tests.repair.conftest import execute
 from tests.repair.dumps import dump
 from tests.test_laws import load
 
+pytestmark = pytest.mark.heavy
+
 __all__ = ["dbaudit", "environment", "execute"]
 
 VOLUMES = 1_500
