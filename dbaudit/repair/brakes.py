@@ -13,9 +13,9 @@ from sqlalchemy import URL
 
 from dbaudit.errors import DbauditError
 from dbaudit.progress import Watch, silent
-from dbaudit.repair import faults
 from dbaudit.repair.gauge import HISTORY, LAG, PAUSED, THREADS, FlowControl, HistoryList, ReplicaLag, ThreadsRunning
 from dbaudit.repair.refusal import separates
+from dbaudit.repair.replicas import registered
 from dbaudit.repair.stop import Stop
 from dbaudit.repair.throttle import MAX_WAIT, Gauge, SentinelFile, Throttle, Throttled, Window
 
@@ -63,9 +63,12 @@ def throttle_of(brakes: Brakes, target: Target, stop: Stop, watch: Watch = silen
 
 def _known(target: Target) -> Iterator[URL]:
     """The replicas that the server names, reached with the same account."""
-    for row in _registered(target):
+    with target.session() as connection:
+        found = registered(connection, target)
+    for row in found or ():
         host, port = str(row.get("Host") or ""), int(row.get("Port") or 3306)
-        name = f"{host or 'server id ' + str(row.get('Server_id', row.get('Server_Id', '?')))}:{port}"
+        server_id = row.get("Server_id", row.get("Server_Id", "?"))
+        name = f"at {row['reader']}" if "reader" in row else f"{host or f'server id {server_id}'}:{port}"
         url = target.url.set(host=host, port=port, query={}) if host else None
         with contextlib.suppress(pymysql.MySQLError, OSError):
             if url is not None and "unknown" not in (ReplicaLag(url).holds() or ""):
@@ -95,19 +98,3 @@ def _names(status: Mapping[str, Any], name: str, end: str = "") -> frozenset[str
     """Schemas that a filter of SHOW REPLICA STATUS names; of patterns, those of whole schemas."""
     said = [each.strip() for each in str(status.get(name) or "").split(",")]
     return frozenset(each.removesuffix(end).replace("\\_", "_") for each in said if each and each.endswith(end))
-
-
-def _registered(target: Target) -> list[dict[str, Any]]:
-    if target.variables.get("log_bin", "OFF").upper() not in ("ON", "1"):
-        return []
-    with target.session() as connection, connection.cursor(pymysql.cursors.DictCursor) as cursor:
-        for statement in ("SHOW REPLICAS", "SHOW SLAVE HOSTS"):
-            try:
-                cursor.execute(statement)
-                return [dict(row) for row in cursor.fetchall()]
-            except pymysql.MySQLError as error:
-                if faults.is_denied(error):
-                    return []  # the plan says so
-                if not isinstance(error, pymysql.ProgrammingError):
-                    raise
-    return []

@@ -87,7 +87,8 @@ class Chunker:
         for guard in self.part.change.guards:
             self._lock_guard(cursor, guard, there)
         columns = self.key.of(self.table)
-        _execute(cursor, text_of(self._only(columns).where(among(columns, there)).distinct()))
+        again = self._only(columns).where(among(columns, there)).with_hint(self.table, self.key.hint, "mysql")
+        _execute(cursor, text_of(again.distinct()))
         still = [tuple(row) for row in cursor.fetchall()]
         if not still:
             return 0
@@ -110,7 +111,8 @@ class Chunker:
         if isinstance(change, Delete):
             return delete(self.table).where(condition)
         # In this order: the servers see columns that were set in expressions behind them.
-        return update(self.table).where(condition).ordered_values(*_values(change, self.tables).items())
+        changed = update(self.table).where(condition).with_hint(self.key.hint, dialect_name="mysql")
+        return changed.ordered_values(*_values(change, self.tables).items())
 
     def _lock_guard(self, cursor: Any, guard: Guard, keys: Sequence[Values]) -> None:
         other = getattr(self.tables, guard.table)

@@ -36,5 +36,9 @@ class Pace:
         self._rate = None
         self._set(self.rows / 2)
 
+    def shrink(self) -> None:
+        """After a chunk that was more than enough: half the rows."""
+        self._set(self.rows / 2)
+
     def _set(self, rows: float) -> None:
         self.rows = min(max(int(rows), self.least), self.most)

@@ -6,16 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import pymysql
 from sqlalchemy import delete, func, literal, select, update
 
 from dbaudit.change import Delete, Update
 from dbaudit.check import Cannot, Tables
 from dbaudit.errors import DbauditError
-from dbaudit.repair import faults
 from dbaudit.repair.chunk import check_change
 from dbaudit.repair.closure import Closure, closure_of, referred_columns
 from dbaudit.repair.refusal import refuse_if_unsafe
+from dbaudit.repair.replicas import registered, sees_all
 from dbaudit.repair.secret import shown
 from dbaudit.repair.walk import Values, text_of
 from dbaudit.repair.work import Part, Work
@@ -189,15 +188,16 @@ def _shown(bad: Any, part: Part, tables: Tables, connection: Connection) -> str:
 
 def _unseen(connection: Connection, target: Target) -> list[str]:
     """What a run cannot watch because the account may not see it."""
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1 FROM information_schema.INNODB_METRICS LIMIT 1")
-            cursor.fetchall()
-    except pymysql.OperationalError as error:
-        if not faults.is_denied(error):
-            raise
-        return [f"InnoDB's history list cannot be watched: GRANT PROCESS ON *.* TO {target.account}"]
-    return []
+    unseen: list[str] = []
+    if registered(connection, target) is None:
+        unseen.append(
+            "which replicas the server has could not be seen: name those whose lag is to be watched with --replica, "
+            f"or GRANT PROCESS ON *.* TO {target.account}"
+        )
+    with connection.cursor() as cursor:
+        if not sees_all(cursor):
+            unseen.append(f"InnoDB's history list cannot be watched: GRANT PROCESS ON *.* TO {target.account}")
+    return unseen
 
 
 def _sees_triggers(connection: Connection, target: Target) -> bool:

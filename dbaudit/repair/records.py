@@ -91,7 +91,7 @@ def insert_chunk(cursor: Any, target: Target, run: int, seq: int, part: str, cha
     cursor.execute(
         f"INSERT INTO {target.journal.table('chunk')} (run, seq, part, changed, last_key, at) "
         "VALUES (%s, %s, %s, %s, %s, UTC_TIMESTAMP(6))",
-        (run, seq, part, changed, key),
+        (run, seq, part[:64], changed, key),  # a usage's name holds a volume type's, of up to 255 characters
     )
 
 

@@ -97,11 +97,11 @@ class _Undo:
         """Chunks, then counters, then the run's state: an undo that ends before its end is run again and counts."""
         restored = 0
         for number, seq in enumerate(self.plan.chunks, 1):
-            restored += self._chunk(seq)
-            self.watch(Progress(f"undo {self.run}", number, len(self.plan.chunks), "chunks"))
+            self.throttle.wait(lambda: self.lease.keep(self.link.connection))
             if self.throttle.stop.wanted:
                 raise Interrupted("stopped after a whole chunk", "run it again: it goes on where it stopped")
-            self.throttle.wait(lambda: self.lease.keep(self.link.connection))
+            restored += self._chunk(seq)
+            self.watch(Progress(f"undo {self.run}", number, len(self.plan.chunks), "chunks"))
         if work is not None:
             Run(work, self.link, self.lease, self.throttle, limits, silent).recount()
         insist(self.link.connection, self._end)

@@ -57,6 +57,7 @@ class Run(Endurance):
         try:
             plan = make_plan(self.work, self.target, self.link.connection)
             check_limits(plan, self.limits)
+            self._between()  # what holds it back does so before the first row
             resumed = self.survive(lambda: self._begin(plan))
             if not self.run:
                 return Outcome(None, self.work.name, 0, 0, self._seconds(), 0.0, resumed=False, later=0, plan=plan)
@@ -124,7 +125,8 @@ class Run(Endurance):
         for found in walker.walk(apart, self._wait):
             keys = found.keys
             while keys:
-                changed, used = self._chunk(chunker, keys[: pace.rows], pace)
+                most = pace.rows if part.derived else min(pace.rows, max(allowed - done, 1))
+                changed, used = self._chunk(chunker, keys[:most], pace)
                 done, keys = done + changed, keys[used:]
                 self.watch(Progress(part.name, done, planned.rows, "rows"))
                 if not part.derived and done > allowed:
@@ -208,7 +210,7 @@ class Run(Endurance):
                 cursor.execute(*statement)
                 return list(cursor.fetchall())
 
-            check_plan(explain, chunker.locking(keys), chunker)
+            check_plan(explain, chunker.locking(keys), chunker, len(keys))
             changed = chunker.change(cursor, self.run, self.seq, keys)
             if not changed:
                 connection.rollback()

@@ -65,9 +65,11 @@ class Target:
     def connect(self) -> Connection:
         """A connection without autocommit, READ COMMITTED, UTC, all values as text. Raises pymysql's errors."""
         connection = connect(self.url, self.database)
-        if self.galera:  # another node's last writes are seen
-            with connection.cursor() as cursor:
+        with connection.cursor() as cursor:
+            if self.galera:  # another node's last writes are seen
                 cursor.execute("SET SESSION wsrep_sync_wait = 1")
+            if "range_optimizer_max_mem_size" in self.variables:  # beyond it MySQL reads the table for a list of keys
+                cursor.execute("SET SESSION range_optimizer_max_mem_size = 0")
         return connection
 
     @contextlib.contextmanager

@@ -23,6 +23,9 @@ from dbaudit.repair.walk import Values
 LOOKED_AT = 50_000
 # Bad rows that one stretch may give, so that one transaction stays small where all rows are bad.
 STRETCH_FIRST, STRETCH_LEAST, STRETCH_MOST = 1_000, 100, 200_000
+# A scan of the whole key for single rows is refused where it reads more than that, and so many times what it is to
+# find: of small tables, and for a large part of one, it is the better way, and servers choose it.
+FEW, TIMES = 20_000, 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,8 @@ class Walker:
             keys = tuple(map(tuple, self._asked(self.chunker.candidates(self.last, bound[0], limit))))
             self.reading.took(rows, time.monotonic() - began)
             cut = len(keys) >= limit
+            if cut:  # what lies behind the last of them was looked through for nothing
+                self.reading.shrink()
             self.last = keys[-1] if cut else bound[0]
             read += limit if cut else rows
             if read > self._most:
@@ -97,12 +102,18 @@ class Walker:
         return [tuple(row) for row in self.ask(statement)]
 
 
-def check_plan(ask: Ask, statement: tuple[str, dict[str, Any]], chunker: Chunker) -> None:
-    """Raise DbauditError where the server would not use an index for the repaired table."""
+def check_plan(ask: Ask, statement: tuple[str, dict[str, Any]], chunker: Chunker, rows: int | None = None) -> None:
+    """Raise DbauditError where the server would not use the key for the repaired table.
+
+    A scan of the key's whole index is fine for a statement that has a limit, and no use of the key for one that is to
+    find these `rows` alone: it would lock all of them.
+    """
     text, values = statement
     for row in ask((f"EXPLAIN FORMAT=TRADITIONAL {text}", values)):
-        table, kind, key = explained(row)
-        if table == chunker.part.table and key is None and kind in ("ALL", "index"):
+        table, kind, read = explained(row)
+        if table == chunker.part.table and (
+            kind == "ALL" or (kind == "index" and rows is not None and read > max(TIMES * rows, FEW))
+        ):
             raise DbauditError(
                 f"the server would read the whole of `{table}` for each chunk of {chunker.part.name}: it does not use "
                 f"the key {chunker.key.index}",
@@ -110,8 +121,7 @@ def check_plan(ask: Ask, statement: tuple[str, dict[str, Any]], chunker: Chunker
             )
 
 
-def explained(row: tuple[Any, ...]) -> tuple[str | None, str | None, str | None]:
-    """Table, access type and key of a row of EXPLAIN: MySQL has a column more (partitions) since 5.7."""
-    if len(row) >= 12:
-        return row[2], row[4], row[6]
-    return row[2], row[3], row[5]
+def explained(row: tuple[Any, ...]) -> tuple[str | None, str | None, int]:
+    """Table, access type and expected rows of a row of EXPLAIN: MySQL has a column more (partitions) since 5.7."""
+    kind, rows = (row[4], row[9]) if len(row) >= 12 else (row[3], row[8])
+    return row[2], kind, int(rows or 0)

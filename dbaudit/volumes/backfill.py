@@ -42,7 +42,7 @@ def backfill(look: Look, wanted: str, scope: Scope) -> Work:
         columns = [volume.c[name] for name in ("id", *GROUPS)]
         return select(*columns).where(volume.c.volume_type_id.is_(None), scope.of(volume))
 
-    refuse_if_private(look, kind, untyped(look.tables))
+    refuse_if_private(look, kind)
     change = Update(lambda _: {"volume_type_id": kind.id}, guards=(Guard("volume_types", {}, {"id": kind.id}),))
     parts = [Part("volumes", "volumes", untyped, change, label=("id",), groups=GROUPS)]
     if look.has("snapshots", "volume_type_id"):

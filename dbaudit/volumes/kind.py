@@ -49,17 +49,24 @@ def find_kind(look: Look, wanted: str) -> Kind:
     )
 
 
-def refuse_if_private(look: Look, kind: Kind, untyped: Select[Any]) -> None:
-    """Raise DbauditError where the type is private and not every project with untyped volumes may use it."""
+def refuse_if_private(look: Look, kind: Kind) -> None:
+    """Raise DbauditError where the type is private and not every project with live untyped volumes may use it."""
+    if look.has("volume_types", "is_public") and _public(look, kind) == "0":
+        _refuse_strangers(look, kind)
+
+
+def _public(look: Look, kind: Kind) -> str | None:
     table = look.tables.volume_types
-    if not look.has("volume_types", "is_public"):
-        return
-    if look.rows(select(table.c.is_public).where(table.c.id == kind.id))[0]["is_public"] != "0":
-        return
-    wanted = untyped.subquery()
-    access = look.tables.volume_type_projects
+    found: str | None = look.rows(select(table.c.is_public).where(table.c.id == kind.id))[0]["is_public"]
+    return found
+
+
+def _refuse_strangers(look: Look, kind: Kind) -> None:
+    volume, access = look.tables.volumes, look.tables.volume_type_projects
     allowed = select(access.c.project_id).where(access.c.volume_type_id == kind.id, access.c.deleted == 0)
-    query = select(wanted.c.project_id).where(wanted.c.project_id.not_in(allowed)).distinct()
+    query = select(volume.c.project_id).where(
+        volume.c.volume_type_id.is_(None), volume.c.deleted == 0, volume.c.project_id.not_in(allowed)
+    ).distinct()  # fmt: skip
     number, named = look.sample(query, "project_id")
     if number:
         raise DbauditError(
@@ -71,6 +78,8 @@ def refuse_if_private(look: Look, kind: Kind, untyped: Select[Any]) -> None:
 def warnings(look: Look, kind: Kind, untyped: Select[Any]) -> Iterator[str]:
     """What the type brings with it that the volumes did not have: encryption, QoS, a back end, limits."""
     t = look.tables
+    if look.has("volume_types", "is_public") and _public(look, kind) is None:
+        yield f"is_public of the type {kind.name} is NULL: cinder shows it to no project that was not given access"
     if look.has("encryption") and look.count(select(t.encryption.c.provider).where(_live(t.encryption, kind))):
         yield (
             f"the type {kind.name} carries encryption: nova takes these volumes for encrypted at their next "

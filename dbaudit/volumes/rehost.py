@@ -98,7 +98,9 @@ def _uuid(t: Tables, table: Any, move: Move) -> Any:
 
 def _services(look: Look, moves: Sequence[Move], *, service_will_come: bool) -> Iterator[str]:
     service = look.tables.services
-    alive = func.timestampdiff(text("SECOND"), service.c.updated_at, func.utc_timestamp()) < DOWN
+    # As cinder has it: one that never reported counts from its beginning; clocks may differ by as much either way.
+    heard = func.coalesce(service.c.updated_at, service.c.created_at)
+    alive = func.abs(func.timestampdiff(text("SECOND"), heard, func.utc_timestamp())) <= DOWN
     for move in moves:
         named = and_(service.c.host == move.new, service.c.binary == BINARY, service.c.deleted == 0)
         found = look.rows(select(alive.label("alive"), service.c.disabled).where(named))

@@ -13,7 +13,8 @@ from dbaudit.repair.apply import apply
 from dbaudit.repair.limits import Limits, Outcome
 from dbaudit.repair.retract import undo
 from dbaudit.repair.target import Target
-from dbaudit.repair.throttle import Throttle
+from dbaudit.repair.throttle import Throttle, Throttled
+from dbaudit.repair.work import Work
 from tests.repair.test_keys import DROP, MARK, Execute
 
 ROWS, PATIENCE = 400, 300
@@ -82,3 +83,48 @@ def test_rows_that_come_ahead_faster_than_it_reads_stop_it(target: Target, execu
         apply(MARK, target, ahead, Limits())
     done = apply(MARK, target, Throttle(), Limits())
     assert (done.resumed, done.rows) == (True, ROWS // 2)
+
+
+@pytest.mark.usefixtures("keyed")
+def test_what_holds_it_back_does_so_before_the_first_row(
+    target: Target, execute: Execute, contents: Callable[[], list[str]]
+) -> None:
+    before, never = contents(), Throttle(max_wait=0.0, gauges=[Holding()])
+    with pytest.raises(Throttled, match="the moon is up"):
+        apply(MARK, target, never, Limits())
+    assert contents() == before
+    assert execute(f"SELECT COUNT(*) FROM `{target.journal.schema}`.run") == [(0,)]
+    done = apply(MARK, target, Throttle(), Limits())
+    after = contents()
+    with pytest.raises(Throttled, match="the moon is up"):
+        undo(target, str(done.run), never)
+    assert contents() == after
+    assert undo(target, str(done.run), Throttle()).restored == ROWS // 2
+    assert contents() == before
+
+
+class Holding:
+    """A gauge that always holds."""
+
+    def holds(self) -> str:
+        return "the moon is up"
+
+
+@pytest.mark.parametrize("work", [MARK, DROP])
+@pytest.mark.usefixtures("keyed")
+def test_more_rows_than_one_in_a_hundred_above_the_plan_stop_it(work: Work, target: Target, execute: Execute) -> None:
+    # The plan has 200 rows: 202 may be met. Others come before the end of the walk, once it is under way.
+    made: list[int] = []
+
+    def more(_: int) -> None:
+        if not made:
+            made.append(1)
+            write(execute, [f"m003985-{n:03}" for n in range(150)], 1)
+
+    with pytest.raises(BusyError, match="meets more rows than the 200 of its plan"):
+        apply(work, target, Writing(more), Limits())
+    (changed,) = execute(f"SELECT SUM(changed) FROM `{target.journal.schema}`.chunk")[0]
+    assert changed == 203  # the one that was too many, and no chunkful of them
+    done = apply(work, target, Throttle(), Limits())
+    assert (done.resumed, done.rows) == (True, ROWS // 2 + 150)
+    assert undo(target, str(done.run), Throttle()).restored == ROWS // 2 + 150

@@ -22,10 +22,11 @@ from dbaudit.repair.gauge import FlowControl, HistoryList, ReplicaLag, ThreadsRu
 from dbaudit.repair.journal import init_journal
 from dbaudit.repair.lease import Lease
 from dbaudit.repair.limits import Limits
+from dbaudit.repair.plan import Plan, make_plan
 from dbaudit.repair.retract import undo
 from dbaudit.repair.run import bounds_of
 from dbaudit.repair.stop import Stop
-from dbaudit.repair.target import open_target
+from dbaudit.repair.target import Target, open_target
 from dbaudit.repair.throttle import Throttle, Throttled
 from dbaudit.server.place import Places
 from tests import cluster
@@ -52,11 +53,12 @@ def test_lag_of_a_replica_holds_and_is_named(pair: Replicated) -> None:
             apply(DROP, target, throttle_of(brakes, target, Stop(), seen.append), QUICK)
         assert held.value.exit == 75
         assert "replica lag of" in seen[-1].detail
+        assert execute("SELECT COUNT(*) FROM thing WHERE owner_id > 5") == [(400,)]  # not even a first chunk
     finally:
         pair.delay(0)
     until("it has caught up", lambda: lag.holds() is None)
     brakes = Brakes(replicas=[local(pair.replica, "")], max_lag=30.0)
-    assert apply(DROP, target, throttle_of(brakes, target, Stop()), QUICK).resumed
+    assert apply(DROP, target, throttle_of(brakes, target, Stop()), QUICK).rows == 400
     until("the replica is the same", lambda: rows_of(pair.replica) == rows_of(pair.primary))
 
 
@@ -255,3 +257,19 @@ def test_a_replica_that_leaves_the_journal_out_is_refused(pair: Replicated) -> N
         throttle_of(Brakes(replicas=[local(pair.replica, "")]), beside, Stop())
     finally:
         command(pair.replica, "STOP SLAVE", "SET GLOBAL replicate_do_db = ''", "START SLAVE")
+
+
+def test_a_replica_that_the_account_may_not_ask_for_is_seen_by_what_it_reads(pair: Replicated) -> None:
+    target, execute = with_things(pair.primary)
+    assert "which replicas the server has could not be seen" in " ".join(_planned(target).notes)
+    execute(f"GRANT PROCESS, REPLICATION CLIENT ON *.* TO {target.account}")
+    assert "replicas" not in " ".join(_planned(target).notes)
+    with pytest.raises(DbauditError, match=r"has the replica at \S+, whose lag cannot be read"):
+        throttle_of(Brakes(), target, Stop())
+    throttle_of(Brakes(look_for_replicas=False), target, Stop())
+    throttle_of(Brakes(replicas=[local(pair.replica, "")]), target, Stop())
+
+
+def _planned(target: Target) -> Plan:
+    with target.session() as connection:
+        return make_plan(FILL, target, connection)

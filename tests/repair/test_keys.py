@@ -19,9 +19,9 @@ from dbaudit.repair.limits import Limits
 from dbaudit.repair.pace import Pace
 from dbaudit.repair.plan import make_plan
 from dbaudit.repair.retract import undo
-from dbaudit.repair.target import Target
+from dbaudit.repair.target import Target, open_target
 from dbaudit.repair.throttle import Throttle
-from dbaudit.repair.walk import along, text_of
+from dbaudit.repair.walk import along, among, text_of
 from dbaudit.repair.walker import Walker, check_plan
 from dbaudit.repair.work import Part, Work
 from dbaudit.schema.read import read_live
@@ -127,6 +127,59 @@ def test_a_statement_that_would_read_the_whole_table_is_refused(target: Target, 
             check_plan(ask, good, found)
         with pytest.raises(DbauditError, match="read the whole of `keyed`"):
             check_plan(ask, text_of(select(found.table.c.a).where(found.table.c.words > "a")), found)
+
+
+def test_a_scan_of_the_whole_key_is_refused_where_single_rows_are_to_be_locked(
+    target: Target, execute: Execute, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dbaudit.repair.walker.FEW", 100)
+    make(execute, *KEYS["integer"])
+    for doubled in range(4):  # 137 rows become 2,192
+        execute(f"INSERT INTO keyed SELECT a + {1000 * 2**doubled}, mark, words FROM keyed")
+    execute("ANALYZE TABLE keyed")
+    found = chunker(target, execute)
+    with target.session() as connection, connection.cursor() as cursor:
+
+        def ask(statement: tuple[str, dict[str, Any]]) -> list[tuple[Any, ...]]:
+            cursor.execute(*statement)
+            return list(cursor.fetchall())
+
+        check_plan(ask, found.locking([(str(n),) for n in range(2_000)]), found, 2_000)
+        every = text_of(select(found.table.c.a).with_hint(found.table, found.key.hint, "mysql").order_by("a"))
+        check_plan(ask, every, found)
+        with pytest.raises(DbauditError, match="read the whole of `keyed`"):
+            check_plan(ask, every, found, 10)
+
+
+@pytest.mark.server("mysql>=5.7")
+def test_a_short_memory_of_the_optimizer_makes_no_scan(target: Target, execute: Execute) -> None:
+    make(execute, *KEYS["two"])
+    (usual,) = execute("SELECT @@global.range_optimizer_max_mem_size")[0]
+    execute("SET GLOBAL range_optimizer_max_mem_size = 1000")
+    try:
+        again = open_target(target.url, target.journal.schema)
+        with again.session() as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT @@session.range_optimizer_max_mem_size")
+            assert cursor.fetchone() == ("0",)
+        assert apply(DROP, again, Throttle(), Limits()).rows == ROWS // 2
+    finally:
+        execute(f"SET GLOBAL range_optimizer_max_mem_size = {usual}")
+
+
+@pytest.mark.parametrize("kind", ["two", "mixed"])
+def test_what_keys_share_is_said_once(kind: str, target: Target, execute: Execute) -> None:
+    make(execute, *KEYS[kind])
+    with target.session() as connection:
+        table = Tables(read_live(connection, target.database)).keyed
+        columns = [table.c[name] for name in KEYS[kind][1].split(", ")]
+        with connection.cursor() as cursor:
+            cursor.execute(*text_of(select(*columns).order_by(*columns)))
+            every = [tuple(row) for row in cursor.fetchall()]
+            chosen = every[::3]
+            statement, values = text_of(select(*columns).where(among(columns, chosen)).order_by(*columns))
+            cursor.execute(statement, values)
+            assert [tuple(row) for row in cursor.fetchall()] == chosen
+    assert statement.count(f"keyed.{columns[0].name} = ") == len({key[0] for key in chosen}) < len(chosen)
 
 
 @pytest.mark.parametrize(

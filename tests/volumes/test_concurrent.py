@@ -12,8 +12,6 @@ from typing import Any
 import pymysql
 import pytest
 
-from dbaudit.migration.catalogue import load_catalogue, reference_at
-from dbaudit.release import release
 from dbaudit.repair import run as runs
 from dbaudit.repair.apply import apply
 from dbaudit.repair.limits import Limits
@@ -23,19 +21,13 @@ from dbaudit.repair.throttle import Throttle
 from dbaudit.server.server import Server
 from dbaudit.volumes import backfill, rehost
 from dbaudit.volumes.look import Look
-from tests.test_laws import load
+from tests.volumes.databases import journal, load_untyped
+
+__all__ = ["journal"]
 
 pytestmark = pytest.mark.heavy
 
 VOLUMES = 3000
-
-
-@pytest.fixture
-def journal(server: Server, schema: str) -> Iterator[str]:
-    name = f"j_{schema[-8:]}"
-    server.drop_database(name)
-    yield name
-    server.drop_database(name)
 
 
 class Writer(threading.Thread):
@@ -84,16 +76,7 @@ class Writer(threading.Thread):
 def test_nothing_of_a_writer_is_lost(
     server: Server, schema: str, journal: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    catalogue = load_catalogue("cinder")
-    assert catalogue
-    reference = reference_at("cinder", catalogue.releases[release("havana")])
-    assert reference
-    values = ", ".join(f"('v{n:06}', 'p{n % 5}', 'p01', 1, 'available', 0)" for n in range(VOLUMES))
-    rows = (
-        "INSERT INTO volume_types (id, name, deleted) VALUES ('t-standard', 'standard', 0);\n"
-        f"INSERT INTO volumes (id, project_id, host, size, status, deleted) VALUES {values};\n"
-    )
-    load(server, schema, reference, rows)
+    load_untyped(server, schema, VOLUMES)
     target = open_target(server.url(server.restricted([schema, journal]), schema), journal)
     with target.session() as connection:
         look = Look(connection, target)

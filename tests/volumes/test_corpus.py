@@ -142,6 +142,20 @@ def test_both_backfills_and_their_undo(cinder: Cinder) -> None:
     assert cinder.wrong_counters() == []
 
 
+def test_the_name_of_a_type_may_be_long(cinder: Cinder) -> None:
+    name = "x" * 200
+    cinder.ask(
+        f"UPDATE volume_types SET name = '{name}' WHERE id = '{TYPE}'",
+        "INSERT INTO quota_usages (project_id, resource, in_use, reserved, deleted) SELECT DISTINCT project_id, "
+        f"'volumes_{name}', 0, 0, 0 FROM volumes LIMIT 10",
+    )
+    code, typed = cinder.said("volumes", "backfill-type", cinder.url, "--type", name, "--apply")
+    assert code == 0, typed
+    assert cinder.wrong_counters() == []
+    assert cinder.said("undo", cinder.url, str(typed["outcome"]["run"]), "--apply")[0] == 0
+    assert cinder.wrong_counters() == []
+
+
 def test_pools_are_kept_and_backups_left_alone(cinder: Cinder) -> None:
     cinder.ask(
         "UPDATE volumes SET host = 'p01#fast' WHERE host = 'p01' AND deleted = 0 LIMIT 3",

@@ -6,22 +6,20 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from dbaudit.migration.catalogue import load_catalogue, reference_at
-from dbaudit.release import release
 from dbaudit.server.server import Server
 from tests.cli.conftest import Dbaudit, dbaudit, environment
 from tests.repair.conftest import execute
 from tests.repair.dumps import dump
-from tests.test_laws import load
+from tests.volumes.databases import journal, load_untyped
 
 pytestmark = pytest.mark.heavy
 
-__all__ = ["dbaudit", "environment", "execute"]
+__all__ = ["dbaudit", "environment", "execute", "journal"]
 
 VOLUMES = 1_500
 WORDS = {
@@ -30,29 +28,12 @@ WORDS = {
 }
 
 
-@pytest.fixture
-def journal(server: Server, schema: str) -> Iterator[str]:
-    name = f"j_{schema[-8:]}"
-    server.drop_database(name)
-    yield name
-    server.drop_database(name)
-
-
 @pytest.mark.parametrize("command", list(WORDS))
 def test_it_goes_on_after_a_kill(
     command: str, server: Server, schema: str, journal: str, dbaudit: Dbaudit, environment: dict[str, str],
     execute: Callable[..., list[tuple[Any, ...]]],
 ) -> None:  # fmt: skip
-    catalogue = load_catalogue("cinder")
-    assert catalogue
-    reference = reference_at("cinder", catalogue.releases[release("havana")])
-    assert reference
-    values = ", ".join(f"('v{n:06}', 'p{n % 5}', 'p01', 1, 'available', 0)" for n in range(VOLUMES))
-    rows = (
-        "INSERT INTO volume_types (id, name, deleted) VALUES ('t-standard', 'standard', 0);\n"
-        f"INSERT INTO volumes (id, project_id, host, size, status, deleted) VALUES {values};\n"
-    )
-    load(server, schema, reference, rows)
+    load_untyped(server, schema, VOLUMES)
     before = dump(server, schema)
     url = server.url(server.restricted([schema, journal]), schema).render_as_string(hide_password=False)
     words = ("volumes", command, url, *WORDS[command], "--apply", "--journal-schema", journal)
