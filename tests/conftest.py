@@ -35,6 +35,8 @@ MATRIX = ("server", "program", "on")
 MEASURED = next((wish for wish in matrix.WISHES if wish.startswith("mariadb")), matrix.WISHES[0])
 # Bytes that the servers of a worker and their dumps are given.
 ROOM = 8 << 30
+# How many cases of a test coverage is measured on.
+MEASURED_CASES = 3
 # By which coverage asks a new process to measure itself.
 COVERAGE = "COVERAGE_PROCESS_CONFIG"
 
@@ -54,30 +56,49 @@ def ranges_of(node: pytest.Item | pytest.Function) -> tuple[str, ...]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Heavy cases on one server each; of a tree that is green already a part. Each test is measured once at most."""
+    """Heavy cases on one server each; of a tree that is green already a part."""
     here = [wish for wish, how in matrix.account() if how]
     done = spread.spread(items, wish_of, here)
     items[:] = done.kept
     config.stash[SPREAD] = done.chosen
     config.hook.pytest_deselected(items=done.left_out)
-    for item in items:
-        if on_another_server(item):
-            item.add_marker("no_cover")
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)  # so that none is left at the end, alone
+    for item in unmeasured(items):
+        item.add_marker("no_cover")
     if part := os.environ.get("DBAUDIT_TEST_PART"):
         number, of = map(int, part.split("/"))
         items[:] = [item for item in items if zlib.crc32(item.nodeid.encode()) % of == number - 1]
 
 
+def unmeasured(items: list[pytest.Item]) -> Iterator[pytest.Item]:
+    """What goes through lines that others go through too, and is not measured: tracing takes longer than testing.
+
+    That is what is heavy or reads the corpus, the same test on another server, and of a test with many cases the rest.
+    """
+    cases: dict[str, int] = {}
+    for item in items:
+        test = item.nodeid.partition("[")[0]
+        if is_long(item) or on_another_server(item) or cases.get(test, 0) == MEASURED_CASES:
+            yield item
+        else:
+            cases[test] = cases.get(test, 0) + 1
+
+
+def is_long(item: pytest.Item) -> bool:
+    marks = {mark.name for mark in item.iter_markers()}
+    return bool({"heavy", "slow", "no_cover"} & marks) or "corpus" in getattr(item, "fixturenames", ())
+
+
 def on_another_server(item: pytest.Item) -> bool:
-    """Whether the same test runs on MariaDB too, where it is measured; tracing it costs most of its time again."""
+    """Whether the same test runs on MariaDB too, where it is measured."""
     wish = wish_of(item) or MEASURED
-    return wish != MEASURED and matrix.may_be_in(MEASURED, ranges_of(item)) and not spread.is_heavy(item)
+    return wish != MEASURED and matrix.may_be_in(MEASURED, ranges_of(item))
 
 
 def wish_of(item: pytest.Item) -> str | None:
     """The server of the matrix that a test is for; None where it asks for none."""
     params = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
-    return next((params[name] for name in MATRIX if name in params), None)
+    return next((params[name] for name in MATRIX if isinstance(params.get(name), str)), None)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -20,6 +20,7 @@ import pymysql
 from dbaudit.errors import DbauditError
 from dbaudit.server import disk
 from dbaudit.server.version import ServerVersion
+from dbaudit.server.wire import Wire
 
 if TYPE_CHECKING:
     from pymysql.cursors import Cursor
@@ -57,11 +58,10 @@ class Endpoint:
 
     def connect(self, account: Account, database: str | None = None) -> Connection:
         """A connection in autocommit mode, utf8mb4; raises pymysql's errors."""
-        # A socket needs no TLS, and reading the machine's certificates takes PyMySQL 20 ms.
         where: dict[str, Any] = {"unix_socket": str(self.socket), "ssl_disabled": True} if self.socket else {}
         if self.address and not self.socket:
             where = {"host": self.address[0], "port": self.address[1]}
-        return pymysql.connect(
+        return Wire(
             user=account.user,
             password=account.password,
             database=database,

@@ -29,7 +29,7 @@ def context() -> ForkServerContext:
     found = multiprocessing.get_context("forkserver")
     wanted = [name for name in names if name not in ("dbaudit.testing", "dbaudit.__main__")]
     measured = os.environ.pop(COVERAGE, None)  # it is the children that are measured, each by itself
-    found.set_forkserver_preload([*wanted, *(("coverage", "coverage.sqldata") if measured else ())])
+    found.set_forkserver_preload([*wanted, "tests.cli.warmed", *(("coverage", "coverage.sqldata") if measured else ())])
     forkserver.ensure_running()
     if measured is not None:
         os.environ[COVERAGE] = measured

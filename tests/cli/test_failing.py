@@ -168,7 +168,9 @@ def test_a_kept_server_is_reached_and_ended_as_told(
     while leftovers() and time.monotonic() < end:
         time.sleep(0.05)
     assert leftovers() == []
-    assert subprocess.run(["pgrep", "-f", str(options.parent)], capture_output=True, check=False).stdout == b""
+    # Not whatever names it: a runner of another test hides its socket from a tool.
+    own = rf"(supervisor\.py .*|--datadir=){options.parent}"
+    assert subprocess.run(["pgrep", "-f", own], capture_output=True, check=False).stdout == b""
 
 
 def test_long_output_keeps_its_ends(tmp_path: Path) -> None:

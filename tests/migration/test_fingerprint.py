@@ -125,6 +125,7 @@ def as_a_newer_server_writes_it(schema: Schema) -> Schema:
     return read_script(text.replace("int(11)", "int"))
 
 
+@pytest.mark.no_cover  # the same lines, thousands of times
 @pytest.mark.parametrize("found_as", [as_it_is, in_latin1, with_a_sites_own, as_a_newer_server_writes_it])
 @pytest.mark.parametrize("service", SERVICES)
 def test_each_prefix_of_each_steps_work_is_half_applied(service: str, found_as: Callable[[Schema], Schema]) -> None:
@@ -142,6 +143,7 @@ def test_each_prefix_of_each_steps_work_is_half_applied(service: str, found_as: 
         assert all(work in works for work in half.done) and not any(work in works for work in half.left)
 
 
+@pytest.mark.no_cover  # the same lines, thousands of times
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_half_applied_step_of_a_database_that_says_no_number(service: str) -> None:
     """The schema alone says it; what is a whole number's schema is called nothing else."""

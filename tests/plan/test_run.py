@@ -17,6 +17,7 @@ import pytest
 from dbaudit.server.place import Places
 from tests.cli.conftest import SAMPLES, Dbaudit
 
+pytestmark = pytest.mark.slow
 CINDER = SAMPLES / "cinder-grizzly.sql.gz"
 KEYSTONE = SAMPLES / "keystone-grizzly.sql.gz"
 
@@ -89,7 +90,7 @@ def until(what: Callable[[], bool], within: float = 120) -> None:
     end = time.monotonic() + within
     while not what():
         assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)
+        time.sleep(0.2)  # a look goes through all processes
 
 
 def sleeping(places: Places) -> list[str]:

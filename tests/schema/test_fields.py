@@ -194,6 +194,7 @@ def test_every_field_has_a_value_to_change_to() -> None:
     }
 
 
+@pytest.mark.no_cover  # the same lines, thousands of times
 @pytest.mark.parametrize("service", SERVICES)
 def test_of_500_changes_of_one_field_each_is_told_and_nothing_else(service: str) -> None:
     base, dice = rich(service), random.Random(f"fields {service}")

@@ -39,6 +39,7 @@ def shipped(service: str, name: str) -> Schema:
     return schema
 
 
+@pytest.mark.no_cover  # the same lines, thousands of times
 @pytest.mark.parametrize("service", SERVICES)
 def test_of_many_mutations_over_all_kinds_each_is_found_and_nothing_else(service: str) -> None:
     at = shipped(service, "havana")

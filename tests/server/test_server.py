@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ssl
 from collections.abc import Iterator
 
 import pymysql
@@ -178,3 +179,15 @@ def test_it_is_alive_and_keeps_a_log(server: Server) -> None:
     assert server.alive()
     if server.kind != "url":
         assert server.log_tail(50)  # what a session's server said last depends on the tests before this one
+
+
+def test_by_network_it_is_encrypted_and_no_certificate_is_read(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not server.address:
+        pytest.skip("this server is reached by its socket, which needs no TLS")
+
+    def read() -> None:
+        raise AssertionError("certificates are read")
+
+    monkeypatch.setattr(ssl, "create_default_context", read)
+    ((_, cipher),) = ask(server, "SHOW SESSION STATUS LIKE 'Ssl_cipher'")
+    assert bool(cipher) or not server.version.at_least(mysql=(8, 0))  # which makes a certificate of its own
