@@ -102,7 +102,7 @@ def make_plan(work: Work, target: Target, connection: Connection) -> Plan:
             "whether the tables have triggers could not be seen: "
             f"GRANT TRIGGER ON `{target.database}`.* TO {target.account}"
         )
-    notes += _unseen(connection, target)
+    notes += unseen(connection, target)
     if any(part.derived for part in work.parts):
         notes.append("counters are computed anew by an undo, not restored")
     if any(part.change.absence for part in work.parts):
@@ -186,18 +186,18 @@ def _shown(bad: Any, part: Part, tables: Tables, connection: Connection) -> str:
     return f"{shown[0]} -- the rows of: {shown[1]}"
 
 
-def _unseen(connection: Connection, target: Target) -> list[str]:
+def unseen(connection: Connection, target: Target) -> list[str]:
     """What a run cannot watch because the account may not see it."""
-    unseen: list[str] = []
+    found: list[str] = []
     if registered(connection, target) is None:
-        unseen.append(
+        found.append(
             "which replicas the server has could not be seen: name those whose lag is to be watched with --replica, "
             f"or GRANT PROCESS ON *.* TO {target.account}"
         )
     with connection.cursor() as cursor:
         if not sees_all(cursor):
-            unseen.append(f"InnoDB's history list cannot be watched: GRANT PROCESS ON *.* TO {target.account}")
-    return unseen
+            found.append(f"InnoDB's history list cannot be watched: GRANT PROCESS ON *.* TO {target.account}")
+    return found
 
 
 def _sees_triggers(connection: Connection, target: Target) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from dbaudit.finding import Verdict
+from dbaudit.repair.plan import unseen
 from dbaudit.result import DatabaseResult, Result
 from dbaudit.tokens.family import Family
 from dbaudit.tokens.flush import FAST, Done, Report
@@ -24,7 +25,9 @@ NO_UNDO = (
 def plan(opened: Opened) -> Result:
     """What a flush would delete. Reads only."""
     tables = [{**_table(each.family), **_counts(each)} for each in count(opened)]
-    return _result(opened, {"applied": False, "tables": tables})
+    with opened.target.session() as connection:
+        notes = unseen(connection, opened.target)
+    return replace(_result(opened, {"applied": False, "tables": tables}), notes=tuple(notes))
 
 
 def flushed(opened: Opened, report: Report) -> Result:

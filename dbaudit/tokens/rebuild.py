@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 MARK = "dbaudit rebuild, old rows in "
 # Passes of the replay: keystone is stopped, so the second one finds nothing. More mean that somebody writes all along.
 PASSES = 20
+# Passes before the swap: each has less to do than the one before, and one that finds nothing is the last.
+FOLLOWED = 4
 _COPY = "dbaudit_new"
 
 
@@ -114,12 +116,22 @@ class Rebuild:
         done.others = self._others(connection)
         if not pending:
             done.copied = self._copy(connection, done.old)
-            # Most of what changed meanwhile, so that little is missing in the moments after the swap.
-            self._replay(self._family.table, self._new).replay(connection)
+            self._follow(connection)
             done.locked = self._swap(connection, done.old)
         self._settle(connection, done)
         done.seconds = time.monotonic() - began
         return done
+
+    def _follow(self, connection: Connection) -> None:
+        """Bring over what changed since it was copied, so that nothing is missing, or back, after the swap.
+
+        Changes and deletions cannot be told from newer rows after it: these passes are short, and the last one is the
+        moment before it.
+        """
+        mirror = self._replay(self._family.table, self._new)
+        for _ in range(FOLLOWED):
+            if not mirror.mirror(connection):
+                break
 
     def _replay(self, old: str, new: str) -> Replay:
         return Replay(self._family, old, new, self._alive, self._lease)

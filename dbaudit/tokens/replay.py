@@ -1,8 +1,9 @@
-"""After a swap: what the old table has and the new one lacks, brought over; and the two sets compared by key.
+"""What the old table has and the new one lacks, brought over, before a swap and after it; both sets compared by key.
 
-Nobody writes to the old table any more. A token never loses its revocation: `valid` goes from 1 to 0 and never back,
-so a 0 on either side is right. Keystone deletes no token before it has expired, so one that is missing in the new table
-was never copied. Rows that are only in the new table were made since the swap.
+Before the swap nobody else writes to the new table, so that it follows the old one in everything: rows that came, were
+changed, or went. After it nobody writes to the old table any more. A token never loses its revocation: `valid` goes
+from 1 to 0 and never back, so a 0 on either side is right. Keystone deletes no token before it has expired, so one that
+is missing in the new table was never copied. Rows that are only in the new table were made since the swap.
 """
 
 from __future__ import annotations
@@ -49,21 +50,57 @@ class Replay:
             f"(SELECT * FROM {self._old} WHERE {{where}} AND {alive}) o LEFT JOIN {self._new} n ON {self._same}"
         )
 
+    def mirror(self, connection: Connection) -> int:
+        """One pass before the swap; gives how many rows of the new table were made, changed or deleted."""
+        changed = 0
+        others = [each for each in self._family.stored if each not in self._family.key]
+        sets = ", ".join(f"n.{quoted(each)} = o.{quoted(each)}" for each in others)
+        equal = " AND ".join(
+            f"CAST(n.{quoted(each)} AS BINARY) <=> CAST(o.{quoted(each)} AS BINARY)" for each in others
+        )
+        for where, values in self._stretches(connection, self._old):
+            with connection.cursor() as cursor:
+                changed += self._bring(cursor, where, values)
+                cursor.execute(
+                    f"UPDATE {self._new} n JOIN {self._old} o ON {self._same} SET {sets} "
+                    f"WHERE {_qualified(where)} AND NOT ({equal})",
+                    values,
+                )
+                changed += int(cursor.rowcount)
+                self._lease.renew(cursor)
+            connection.commit()
+        for where, values in self._stretches(connection, self._new):
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    f"DELETE n FROM {self._new} n LEFT JOIN (SELECT * FROM {self._old} WHERE {where} "
+                    f"AND {self._alive}) o ON {self._same} WHERE {_qualified(where, 'n')} AND o.{self._first} IS NULL",
+                    [*values, *values],
+                )
+                changed += int(cursor.rowcount)
+                self._lease.renew(cursor)
+            connection.commit()
+        return changed
+
+    def _bring(self, cursor: Any, where: str, values: list[Any]) -> int:
+        """Put in the rows of a stretch that the new table lacks."""
+        columns = ", ".join(map(quoted, self._family.stored))
+        ours = ", ".join(f"o.{quoted(each)}" for each in self._family.stored)
+        source = self._source.format(where=where)
+        cursor.execute(f"SELECT COUNT(*) FROM {source} WHERE n.{self._first} IS NULL", values)
+        if not _number(cursor):
+            return 0
+        cursor.execute(
+            f"INSERT IGNORE INTO {self._new} ({columns}) SELECT {ours} FROM {source} WHERE n.{self._first} IS NULL",
+            values,
+        )
+        return int(cursor.rowcount)
+
     def replay(self, connection: Connection) -> int:
         """One pass; gives how many rows were brought over or revoked."""
-        changed, columns = 0, ", ".join(map(quoted, self._family.stored))
-        ours = ", ".join(f"o.{quoted(each)}" for each in self._family.stored)
+        changed = 0
         for where, values in self._stretches(connection, self._old):
-            source = self._source.format(where=where)
             with connection.cursor() as cursor:
-                cursor.execute(f"SELECT COUNT(*) FROM {source} WHERE n.{self._first} IS NULL", values)
-                if _number(cursor):
-                    cursor.execute(
-                        f"INSERT IGNORE INTO {self._new} ({columns}) SELECT {ours} FROM {source} "
-                        f"WHERE n.{self._first} IS NULL",
-                        values,
-                    )
-                    changed += int(cursor.rowcount)
+                changed += self._bring(cursor, where, values)
                 cursor.execute(
                     f"UPDATE {self._new} n JOIN {self._old} o ON {self._same} SET n.`valid` = 0 "
                     f"WHERE {_qualified(where)} AND o.`valid` = 0 AND n.`valid` <> 0",
@@ -126,8 +163,8 @@ def _between(column: str, low: Values | None, high: Values | None) -> tuple[str,
     return " AND ".join(parts) or "TRUE", [bound[0] for bound in (low, high) if bound]
 
 
-def _qualified(where: str) -> str:
-    return where if where == "TRUE" else where.replace("`", "o.`", 1).replace(" AND `", " AND o.`")
+def _qualified(where: str, alias: str = "o") -> str:
+    return where if where == "TRUE" else where.replace("`", f"{alias}.`", 1).replace(" AND `", f" AND {alias}.`")
 
 
 def _number(cursor: Any) -> int:

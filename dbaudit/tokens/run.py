@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 import pymysql
 
-from dbaudit.errors import BusyError, DbauditError, UsageError
+from dbaudit.errors import BusyError, UsageError
 from dbaudit.progress import Watch, silent
 from dbaudit.repair.faults import text_of
 from dbaudit.repair.journal import init_journal
 from dbaudit.repair.lease import Lease
+from dbaudit.repair.refusal import refuse_if_unsafe
 from dbaudit.repair.run import Interrupted
 from dbaudit.repair.target import Target
 from dbaudit.repair.throttle import Throttle
@@ -75,14 +76,8 @@ def refuse(target: Target, run: Run) -> None:
             "--optimize would stop every node of the Galera cluster until the table is built anew",
             "leave it out, and build the table node by node with wsrep_OSU_method=RSU",
         )
-    variables = target.variables
-    if variables.get("log_bin") == "ON" and variables.get("binlog_format") == "STATEMENT":
-        raise DbauditError(
-            f"{target.shown} logs statements (binlog_format=STATEMENT): a chunk could delete other rows on a replica",
-            "set binlog_format to ROW or MIXED",
-        )
-    if variables.get("read_only") in ("ON", "1"):
-        raise DbauditError(f"{target.shown} is read-only: a replica, or closed on purpose", "name the primary's URL")
+    with target.session() as connection:
+        refuse_if_unsafe(connection, target)
 
 
 def flush(opened: Opened, run: Run, report: Report) -> None:

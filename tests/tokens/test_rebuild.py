@@ -5,10 +5,17 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+from typing import Any
 
 import pytest
+from sqlalchemy import make_url
 
+from dbaudit.repair.throttle import Throttle
 from dbaudit.server.server import Server
+from dbaudit.tokens.opened import Wish, open_flush
+from dbaudit.tokens.rebuild import Rebuild
+from dbaudit.tokens.renewal import rebuild
+from dbaudit.tokens.run import Run
 from tests.cli.conftest import Dbaudit
 from tests.tokens.conftest import Execute
 from tests.tokens.databases import GRIZZLY, HAVANA, NOW, TOKENS
@@ -123,3 +130,35 @@ def test_what_is_written_meanwhile_is_not_lost(
     assert set(made) <= set(there)
     assert not [name for name in revoked if there[name]]
     assert execute("SELECT COUNT(*) FROM token WHERE expires < '2013-11-15'") == [(0,)]
+
+
+def test_what_is_changed_or_deleted_while_it_copies_is_followed(
+    execute: Execute, url: str, journal: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execute(*HAVANA, TOKENS)
+    fill(execute, 1_000)
+    execute("UPDATE token SET expires = '2014-01-01' WHERE id LIKE '%7'")
+    copy = Rebuild._copy
+
+    def copied(self: Rebuild, connection: Any, old: str) -> int:
+        rows = copy(self, connection, old)
+        execute(
+            "DELETE FROM token WHERE id = 'living'",
+            "UPDATE token SET extra = 'X' WHERE id = 'never'",
+            "UPDATE token SET valid = 0 WHERE id = 'edge'",
+            "UPDATE token SET expires = '2013-01-01' WHERE id = 'never-invalid'",
+            "UPDATE token SET expires = '2014-01-01' WHERE id = 'dead-old'",
+            "INSERT INTO token VALUES ('new', '2014-01-01', 'x', 1, NULL, NULL)",
+        )
+        return rows
+
+    monkeypatch.setattr(Rebuild, "_copy", copied)
+    result = rebuild(open_flush(Wish(make_url(url), NOW, ("token",), journal=journal)), Run(Throttle()))
+    told = result.extra["flush"]["rebuild"]
+    assert told["verified"]["missing"] == told["verified"]["newer"] == told["verified"]["differing"] == 0
+    alive = f"SELECT * FROM {{}} WHERE expires >= '{NOW}' OR expires IS NULL ORDER BY id"
+    assert execute("SELECT * FROM token ORDER BY id") == execute(alive.format(told["old_table"]))
+    there = {row[0]: row for row in execute("SELECT id, extra, valid FROM token")}
+    assert {"dead-old", "new"} <= set(there)
+    assert not {"living", "never-invalid"} & set(there)
+    assert (there["never"][1], there["edge"][2]) == ("X", 0)
