@@ -1,7 +1,7 @@
 """Two live tables compared by checksums that the servers compute: ranges of keys first, then parts of them, then rows.
 
-A range is compared by its number of rows, the sum and the exclusive or of their hashes (`rowhash`): two rows that swap
-a value cancel in one of them, not in all.
+A range is compared by its number of rows and the sum of their hashes (`rowhash`). It is a sum and not an exclusive or,
+in which two rows that are the same would cancel.
 """
 
 from __future__ import annotations
@@ -83,14 +83,11 @@ class Rows:
     where: str = "1"
 
     def sums(self, part: Range) -> Sums:
-        """How many rows of a range there are, the sum and the exclusive or of their hashes."""
+        """How many rows of a range there are, and the sum of their hashes."""
         where, values = within(self.key, part)
         with self.connection.cursor() as cursor:
-            # The assignment keeps the hash from being computed twice; the second argument is evaluated after it.
             cursor.execute(
-                f"SELECT COUNT(*), SUM(@dbaudit_hash := {self.hashed}), BIT_XOR(@dbaudit_hash) "
-                f"FROM {self.source} WHERE {self.where} AND {where}",
-                values,
+                f"SELECT COUNT(*), SUM({self.hashed}) FROM {self.source} WHERE {self.where} AND {where}", values
             )
             return tuple(None if each is None else str(each) for each in cursor.fetchone() or ())
 

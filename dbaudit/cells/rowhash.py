@@ -1,8 +1,11 @@
 """The hash of a row as a server computes it, the same on both sides whatever their types and charsets are.
 
-A row's text has the length of every text before it, so that no separator inside of one can fool it; NULL is told from
-every value; texts are compared as bytes. A row's hash is two CRC32s of 32 bits, of the text and of the text backwards:
-one CRC with two seeds would be no more than one, since CRC is linear.
+A row is written as one text that can be read in one way only: first what has no comma in it (numbers, times), then
+every text behind its length. NULL is the word N, of a text in the place of its length. Texts are compared as bytes.
+
+The hash is the product of the CRC32s of that text and of its hex digits, 64 bits. The bytes backwards, or another
+seed, would be as linear as CRC32 itself is, and then two rows that swap a value may have the sum that they had; hex
+digits are not, nor is a product. Two rows that are not equal have one hash with a chance of about 2 ** -59.
 """
 
 from __future__ import annotations
@@ -13,48 +16,58 @@ from dbaudit.proof.value import Kind, canonical, kind_of
 from dbaudit.schema.model import Column, Table
 from dbaudit.schema.text import name as quoted
 
+# What these hold may be more than a text may be long on a server (max_allowed_packet; CONCAT_WS gives NULL then), so
+# that two checksums stand for it. All other columns of a row have 65,535 bytes at most.
+_LONG = ("text", "mediumtext", "longtext", "json", "blob", "mediumblob", "longblob", "geometry")
+
 
 def hashes(tables: Sequence[Table], columns: Sequence[str]) -> tuple[str, ...]:
     """The expression of each of these tables; equal rows have equal hashes. Statements take it with parameters."""
-    parts = [_parts(tables, column) for column in columns]
-    return tuple(_hash([part for each in cells for part in each]) for cells in zip(*parts, strict=True))
+    plain = [_plain(tables, name) for name in columns if not _is_text(tables, name)]
+    texts = [_text(tables, name) for name in columns if _is_text(tables, name)]
+    sides = range(len(tables))
+    return tuple(_hash([each[side] for each in plain], [each[side] for each in texts]) for side in sides)
 
 
-def _hash(parts: Sequence[str]) -> str:
-    row = f"@dbaudit_row := CAST(CONCAT({', '.join(parts)}) AS BINARY)"
-    return f"((CRC32({row}) << 32) | CRC32(REVERSE(@dbaudit_row)))".replace("%", "%%")  # statements have parameters
+def _hash(plain: Sequence[str], texts: Sequence[tuple[str, str]]) -> str:
+    """The hash of a row: `plain` are words without a comma, `texts` what says a text's length, and the text.
+
+    Where one text is bytes the whole is, in whatever charsets the others are, and each that is cast costs time. The
+    variable spares the second CRC32 to write the row again: factors are evaluated from left to right.
+    """
+    words = [*plain]
+    for number, (length, text) in enumerate(texts):
+        words += [length, text if number else f"CAST({text} AS BINARY)"]
+    row = f"@dbaudit_row := CONCAT_WS(X'2C', {', '.join(words)})"
+    return f"(CRC32({row}) * CRC32(HEX(@dbaudit_row)))".replace("%", "%%")  # statements have parameters
 
 
-def _parts(tables: Sequence[Table], name: str) -> list[list[str]]:
-    """What stands in a row's text for a column, on each side; what can be no NULL on any needs no word for it."""
+def _plain(tables: Sequence[Table], name: str) -> list[str]:
+    """What stands in a row's text for a number, a time, or a value that may be long, on each side."""
     never = not any(column.null for column in _named(tables, name))
     found = []
-    for text in _texts(tables, name):
-        if not _is_free(tables, name):
-            found.append([text if never else f"COALESCE({text}, 'N')", "','"])
-            continue
-        own = quoted(name)
-        length = f"LENGTH({own if text == _bytes(name) else text})"
-        found.append([length, "':'", text] if never else [f"COALESCE({length}, 'N')", "':'", f"COALESCE({text}, '')"])
+    for value in _values(tables, name):
+        octets = f"CAST({value} AS BINARY)"
+        words = [f"CRC32({octets})", f"CRC32(REVERSE({octets}))"] if _is_long(tables, name) else [value]
+        found.append(", ".join(words if never else [f"IFNULL({word}, 'N')" for word in words]))
     return found
 
 
-def _bytes(name: str) -> str:
-    return f"CAST({quoted(name)} AS BINARY)"
+def _text(tables: Sequence[Table], name: str) -> list[tuple[str, str]]:
+    """A text's length and the text, on each side; CONCAT_WS leaves out what is NULL."""
+    never = not any(column.null for column in _named(tables, name))
+    return [(f"LENGTH({value})" if never else f"IFNULL(LENGTH({value}), 'N')", value) for value in _values(tables, name)]
 
 
-def _texts(tables: Sequence[Table], name: str) -> tuple[str, ...]:
+def _values(tables: Sequence[Table], name: str) -> list[str]:
     """A column as all sides shall write it: as it is where types are the same, else in one canonical form."""
     found = _named(tables, name)
     types = {column.type for column in found}
     charsets = {column.charset or table.charset for column, table in zip(found, tables, strict=True)}
     (first, *_) = found
-    kind = kind_of(first.type)
-    if len(types) > 1 or first.type.startswith(("float", "double", "real", "bit", "json")):
-        return tuple(map(canonical, found))
-    if kind not in (Kind.TEXT, Kind.CHOICE):
-        return (quoted(name),) * len(found)
-    return tuple(map(canonical, found)) if len(charsets) > 1 else (_bytes(name),) * len(found)
+    has_charset = kind_of(first.type) in (Kind.TEXT, Kind.CHOICE)
+    unlike = len(types) > 1 or first.type.startswith(("float", "double", "real", "bit", "json"))
+    return [canonical(each) if unlike or (has_charset and len(charsets) > 1) else quoted(name) for each in found]
 
 
 def _named(tables: Sequence[Table], name: str) -> list[Column]:
@@ -62,6 +75,11 @@ def _named(tables: Sequence[Table], name: str) -> list[Column]:
     return [column for column in found if column is not None]
 
 
-def _is_free(tables: Sequence[Table], name: str) -> bool:
-    """Whether any character may be in a value: not in numbers and times."""
-    return any(kind_of(each.type) not in (Kind.NUMBER, Kind.TIME) for each in _named(tables, name))
+def _is_text(tables: Sequence[Table], name: str) -> bool:
+    """Whether any character may be in a value: not in numbers, in times, nor in the checksums of what is long."""
+    kinds = {kind_of(each.type) for each in _named(tables, name)}
+    return bool(kinds - {Kind.NUMBER, Kind.TIME}) and not _is_long(tables, name)
+
+
+def _is_long(tables: Sequence[Table], name: str) -> bool:
+    return any(each.type.split("(")[0].split()[0] in _LONG for each in _named(tables, name))

@@ -75,10 +75,10 @@ class Part:
             mine = f"instances.uuid = {self.table}.instance_uuid AND instances.deleted = 0"
             cell, which = f"(SELECT {_NAME} FROM instances WHERE {mine})", self.which
         rows = f"SELECT {cell} AS cell, {self.hashed[0]} AS hashed FROM {quoted(self.table)} WHERE {which} AND {where}"
-        sums = f"SELECT cell, COUNT(*), SUM(hashed), BIT_XOR(hashed) FROM ({rows}) AS found GROUP BY cell"
+        sums = f"SELECT cell, COUNT(*), SUM(hashed) FROM ({rows}) AS found GROUP BY cell"
         return {
-            None if cell is None else shown(cell): (str(count), str(total), str(parity))
-            for cell, count, total, parity in _ask(top, sums, values)
+            None if cell is None else shown(cell): (str(count), str(total))
+            for cell, count, total in _ask(top, sums, values)
         }
 
 

@@ -1,8 +1,9 @@
-"""Sides of dumps, and how to look at them, for tests."""
+"""Sides of dumps, databases of the corpus on a server, and how to look at them, for tests."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from dbaudit.cells.looking import Looking
 from dbaudit.comparison.operand import Reading, read_operand
 from dbaudit.comparison.side import Side
+from dbaudit.server.server import Server
+from tests.flavors.cloud import Cloud, restored
 
 
 @pytest.fixture
@@ -20,3 +23,19 @@ def side(tmp_path: Path) -> Callable[[Path | str], Side]:
 @pytest.fixture
 def looking(tmp_path: Path) -> Looking:
     return Looking(tmp_path, 1, 0)
+
+
+@pytest.fixture
+def cloud_of(server: Server, corpus: Path, schema_name: str, tmp_path: Path) -> Iterator[Callable[[str], Cloud]]:
+    """Gives the top and the cell of a release on a server, dropped behind the test."""
+    names = (f"t_{schema_name[-12:]}", f"c_{schema_name[-12:]}", f"j_{schema_name[-12:]}")
+    for name in names:
+        server.drop_database(name)
+    with contextlib.ExitStack() as stack:
+        yield lambda release: stack.enter_context(restored(server, corpus, release, names, tmp_path))
+
+
+@pytest.fixture
+def cloud(cloud_of: Callable[[str], Cloud], request: pytest.FixtureRequest) -> Cloud:
+    """Havana's, where a test does not say another release."""
+    return cloud_of(getattr(request, "param", "havana"))

@@ -7,7 +7,6 @@ import random
 import shutil
 import subprocess
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,9 +16,8 @@ from dbaudit.cells.looking import Looking
 from dbaudit.comparison.operand import Reading, read_operand
 from dbaudit.finding import Finding, Severity
 from dbaudit.flavors.check import check
-from dbaudit.server.server import Server
 from tests import matrix
-from tests.flavors.cloud import Cloud, alike, restored
+from tests.flavors.cloud import Cloud, alike
 
 pytestmark = pytest.mark.heavy
 
@@ -54,15 +52,6 @@ ACTS = (
     (BOOT, "top", 3), (MOVE, "cell", 6), (ATTACH, "cell", 3), (DETACH, "cell", 2), (NAME, "top", 2), (UNNAME, "top", 1),
     (DELETE, "cell", 2), (FLAVOR, "top", 1),
 )  # fmt: skip
-
-
-@pytest.fixture
-def cloud(server: Server, corpus: Path, schema_name: str, tmp_path: Path) -> Iterator[Cloud]:
-    names = (f"t_{schema_name[-12:]}", f"c_{schema_name[-12:]}", f"j_{schema_name[-12:]}")
-    for name in names:
-        server.drop_database(name)
-    with restored(server, corpus, "havana", names, tmp_path) as found:
-        yield found
 
 
 class Nova(threading.Thread):

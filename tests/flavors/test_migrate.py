@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,19 +19,14 @@ from dbaudit.repair.edits import Edits
 from dbaudit.repair.prepared import Prepared
 from dbaudit.repair.retract import undo
 from dbaudit.repair.throttle import Throttle
-from dbaudit.server.server import Server
-from tests.flavors.cloud import Cloud, restored
+from tests.flavors.cloud import Cloud
 
 pytestmark = pytest.mark.heavy
 
 
 @pytest.fixture
-def cloud(server: Server, corpus: Path, schema_name: str, tmp_path: Path) -> Iterator[Cloud]:
-    names = (f"t_{schema_name[-12:]}", f"c_{schema_name[-12:]}", f"j_{schema_name[-12:]}")
-    for name in names:
-        server.drop_database(name)
-    with restored(server, corpus, "kilo", names, tmp_path) as found:
-        yield found
+def cloud(cloud_of: Callable[[str], Cloud]) -> Cloud:
+    return cloud_of("kilo")
 
 
 def written(cloud: Cloud, name: str) -> dict[str, object]:

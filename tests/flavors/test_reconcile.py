@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pymysql
@@ -20,26 +19,13 @@ from dbaudit.repair.lease import Lease
 from dbaudit.repair.prepared import Prepared
 from dbaudit.repair.retract import undo
 from dbaudit.repair.throttle import Throttle
-from dbaudit.server.server import Server
-from tests.flavors.cloud import CONFIRMED, Cloud, restored
+from tests.flavors.cloud import CONFIRMED, Cloud
 
 pytestmark = pytest.mark.heavy
 
 # What a reconcile does not repair: embedded flavors themselves, names that collide, and definitions without values.
 APART = ("flavors.embedded", "flavors.case-collision", "flavors.no-value", "flavors.deleted-in-use", "flavors.migrate",
          "flavors.not-migrated", "flavors.resize")  # fmt: skip
-
-
-@pytest.fixture
-def cloud(
-    server: Server, corpus: Path, schema_name: str, tmp_path: Path, request: pytest.FixtureRequest
-) -> Iterator[Cloud]:
-    names = (f"t_{schema_name[-12:]}", f"c_{schema_name[-12:]}", f"j_{schema_name[-12:]}")
-    for name in names:
-        server.drop_database(name)
-    release = getattr(request, "param", "havana")
-    with restored(server, corpus, release, names, tmp_path) as found:
-        yield found
 
 
 def order(cloud: Cloud, **more: object) -> Order:

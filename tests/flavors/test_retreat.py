@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -17,8 +16,7 @@ from dbaudit.reconcile import Refused
 from dbaudit.repair.retract import undo
 from dbaudit.repair.throttle import Throttle
 from dbaudit.repair.undo import UndoPlan
-from dbaudit.server.server import Server
-from tests.flavors.cloud import CONFIRMED, Cloud, restored
+from tests.flavors.cloud import CONFIRMED, Cloud
 
 pytestmark = pytest.mark.heavy
 
@@ -26,14 +24,11 @@ ALIVE = "UPDATE services SET updated_at = UTC_TIMESTAMP() WHERE id = 2"
 
 
 @pytest.fixture
-def cloud(server: Server, corpus: Path, schema_name: str, tmp_path: Path) -> Iterator[Cloud]:
-    names = (f"t_{schema_name[-12:]}", f"c_{schema_name[-12:]}", f"j_{schema_name[-12:]}")
-    for name in names:
-        server.drop_database(name)
-    with restored(server, corpus, "kilo-migrate_flavor_data", names, tmp_path) as found:
-        for name in (found.top, found.cell):
-            found.run(name, *CONFIRMED)
-        yield found
+def cloud(cloud_of: Callable[[str], Cloud]) -> Cloud:
+    found = cloud_of("kilo-migrate_flavor_data")
+    for name in (found.top, found.cell):
+        found.run(name, *CONFIRMED)
+    return found
 
 
 def reconciled(cloud: Cloud, looking: Looking) -> str:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from dbaudit.cells import compare as compared
 from dbaudit.cells.compare import compare
 from dbaudit.cells.looking import Looking
-from dbaudit.server.server import Server
-from tests.flavors.cloud import Cloud, alike, restored
+from tests.flavors.cloud import Cloud, alike
 
 pytestmark = pytest.mark.heavy
 
@@ -19,15 +15,6 @@ LIVE = "deleted = 0 AND vm_state = 'active' ORDER BY uuid"
 MADE = (
     "INSERT INTO {table} (created_at, deleted, instance_uuid, `key`, value) VALUES (NULL, 0, '{uuid}', 'k', '{value}')"
 )
-
-
-@pytest.fixture
-def cloud(server: Server, corpus: Path, schema_name: str, tmp_path: Path) -> Iterator[Cloud]:
-    names = (f"t_{schema_name[-12:]}", f"c_{schema_name[-12:]}", f"j_{schema_name[-12:]}")
-    for name in names:
-        server.drop_database(name)
-    with restored(server, corpus, "havana", names, tmp_path) as found:
-        yield found
 
 
 def told(cloud: Cloud, looking: Looking, *, by_checksum: bool) -> set[tuple[str, tuple[str, ...], str]]:

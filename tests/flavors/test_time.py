@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,21 +16,11 @@ from dbaudit.cells.source import opened
 from dbaudit.comparison.operand import Reading, read_operand
 from dbaudit.finding import Severity
 from dbaudit.flavors.check import check
-from dbaudit.server.server import Server
-from tests.flavors.cloud import CONFIRMED, Cloud, reduced, restored
+from tests.flavors.cloud import CONFIRMED, Cloud, reduced
 
 pytestmark = pytest.mark.heavy
 
 DRIFTED = "0471a1d6-5467-4184-a54c-ade3572d981f"
-
-
-@pytest.fixture
-def cloud(server: Server, corpus: Path, schema_name: str, tmp_path: Path) -> Iterator[Cloud]:
-    names = (f"t_{schema_name[-12:]}", f"c_{schema_name[-12:]}", f"j_{schema_name[-12:]}")
-    for name in names:
-        server.drop_database(name)
-    with restored(server, corpus, "havana", names, tmp_path) as found:
-        yield found
 
 
 def test_live_is_what_the_dumps_are(cloud: Cloud, corpus: Path, looking: Looking, tmp_path: Path) -> None:

@@ -3,23 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from dbaudit.cli.app import run
-from dbaudit.server.server import Server
-from tests.flavors.cloud import CONFIRMED, Cloud, restored
-
-
-@pytest.fixture
-def cloud(server: Server, corpus: Path, schema_name: str, tmp_path: Path) -> Iterator[Cloud]:
-    names = (f"t_{schema_name[-12:]}", f"c_{schema_name[-12:]}", f"j_{schema_name[-12:]}")
-    for name in names:
-        server.drop_database(name)
-    with restored(server, corpus, "havana", names, tmp_path) as found:
-        yield found
+from tests.flavors.cloud import CONFIRMED, Cloud
 
 
 @pytest.mark.server("mariadb")
