@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import tzinfo
 from pathlib import Path
 
 from dbaudit.cells import instant
@@ -90,7 +91,8 @@ def _look(
     `names` are the cells' names, where they are known.
     """
     files = [looking.folder / f"{which}-{n}.mirror" for n in range(len(sides))]
-    tasks = [(side, name, file, compared, uuids) for side, name, file in zip(sides, labels(sides), files, strict=True)]
+    named = zip(sides, labels(sides), files, strict=True)
+    tasks = [(side, name, file, compared, uuids, looking.zone) for side, name, file in named]
     kept = tuple(each(read, tasks, looking.jobs, "read", looking.watch))
     top, cells = kept[0], kept[1:]
     against = list(each(judge, [(top, cell, compared) for cell in cells], looking.jobs, "compare", looking.watch))
@@ -105,9 +107,11 @@ def _look(
     return Look(kept, tuple(faults), names, unseen)
 
 
-def read(side: Side, label: str, path: Path, compared: Compared, uuids: frozenset[str] | None) -> Kept:
+def read(
+    side: Side, label: str, path: Path, compared: Compared, uuids: frozenset[str] | None, zone: tzinfo | None
+) -> Kept:
     """Read a database into the file `path`; only the instances of `uuids` where that is given."""
-    with opened(side) as source:
+    with opened(side, zone) as source:
         keep(path, parts(source, compared, uuids))
         return Kept(label, path, source.instant)
 

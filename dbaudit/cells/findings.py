@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from itertools import groupby
 
 from dbaudit.cells.fault import Fault, Kind
-from dbaudit.cells.instant import Horizon
+from dbaudit.cells.instant import Flight, Horizon
 from dbaudit.finding import Effect, Finding, Severity, step
 
 # Liberty's script that refuses to run while flavors stand in system metadata.
@@ -25,22 +26,15 @@ def findings(faults: Iterable[Fault], horizon: Horizon, kinds: Mapping[str, Kind
     found: list[Finding] = []
     for _, group in groupby(ordered, key=place):
         same = list(group)
-        drift = [fault for fault in same if not horizon.passed_by(fault.newest)]
-        flight = [fault for fault in same if horizon.passed_by(fault.newest)]
-        found += _findings(drift, flight, kinds[same[0].kind])
+        for flight in Flight:
+            if those := [fault for fault in same if horizon.judge(fault.newest) is flight]:
+                found.append(_SAID[flight](_finding(those, kinds[those[0].kind])))
     return tuple(found)
 
 
 def _part(fault: Fault, kinds: Mapping[str, Kind]) -> tuple[str, str]:
     """What else tells apart findings of a kind in a database: the cause for instances, the flavor otherwise."""
     return (fault.group, "") if kinds[fault.kind].many else (fault.key, fault.group)
-
-
-def _findings(drift: list[Fault], flight: list[Fault], kind: Kind) -> Iterator[Finding]:
-    if drift:
-        yield _finding(drift, kind)
-    if flight:
-        yield _in_flight(_finding(flight, kind))
 
 
 def _finding(faults: list[Fault], kind: Kind) -> Finding:
@@ -77,3 +71,20 @@ def _in_flight(finding: Finding) -> Finding:
         "that the other may not have heard of it", count=finding.count, keys=finding.keys,
         facts={**finding.facts, "in_flight": True}, remedy="look again later",
     )  # fmt: skip
+
+
+def _perhaps_in_flight(finding: Finding) -> Finding:
+    """The same, of what is drift or in flight: the zone of a dump's date would tell."""
+    return replace(
+        finding, severity=Severity.NOTE if finding.severity is Severity.NOTE else Severity.WARNING, effect=Effect.DRIFT,
+        step=None, facts={**finding.facts, "in_flight": "perhaps"},
+        message=f"drift, or in flight: {finding.message}; a dump does not say in what zone its date is",
+        remedy="say it with --dump-zone, or look at the live databases",
+    )  # fmt: skip
+
+
+_SAID: Mapping[Flight, Callable[[Finding], Finding]] = {
+    Flight.NO: lambda finding: finding,
+    Flight.PERHAPS: _perhaps_in_flight,
+    Flight.YES: _in_flight,
+}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import tzinfo
 from pathlib import Path
 
 from dbaudit.cells.fault import Fault
@@ -20,13 +21,17 @@ from dbaudit.result import DatabaseResult
 
 @dataclass(frozen=True, slots=True)
 class Looking:
-    """How to look: a folder for files, processes, seconds until the second look (0: none), who hears of progress."""
+    """How to look: a folder for files, processes, seconds until the second look (0: none), who hears of progress.
+
+    `zone` is that of the dates of dumps, where it was said.
+    """
 
     folder: Path
     jobs: int = 1
     again: float = SECOND_LOOK
     watch: Watch = silent
     sleep: Callable[[float], None] = time.sleep
+    zone: tzinfo | None = None
 
 
 def confirmed(

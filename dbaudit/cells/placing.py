@@ -11,8 +11,8 @@ from itertools import groupby
 from pathlib import Path
 
 from dbaudit.cells.fault import Fault
+from dbaudit.cells.instant import Instant
 from dbaudit.cells.mirrored import INSTANCE, Compared, mirror
-from dbaudit.cells.source import Instant
 from dbaudit.cells.store import Lookup, things
 
 

@@ -56,7 +56,9 @@ def _plain(tables: Sequence[Table], name: str) -> list[str]:
 def _text(tables: Sequence[Table], name: str) -> list[tuple[str, str]]:
     """A text's length and the text, on each side; CONCAT_WS leaves out what is NULL."""
     never = not any(column.null for column in _named(tables, name))
-    return [(f"LENGTH({value})" if never else f"IFNULL(LENGTH({value}), 'N')", value) for value in _values(tables, name)]
+    return [
+        (f"LENGTH({value})" if never else f"IFNULL(LENGTH({value}), 'N')", value) for value in _values(tables, name)
+    ]
 
 
 def _values(tables: Sequence[Table], name: str) -> list[str]:

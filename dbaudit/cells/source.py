@@ -8,17 +8,19 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import pymysql
 
+from dbaudit.cells.dumptime import Newest, dumped_at, newest_before
+from dbaudit.cells.instant import Instant
 from dbaudit.comparison.dumped import DumpData
 from dbaudit.comparison.live import LiveData
 from dbaudit.comparison.side import Side
 from dbaudit.errors import DbauditError
-from dbaudit.proof.running import ALIVE, HEARTBEATS
+from dbaudit.proof.running import HEARTBEATS
 from dbaudit.schema.text import name as quoted
 
 if TYPE_CHECKING:
@@ -28,20 +30,9 @@ Row = tuple[str | None, ...]
 # What characters of a dump are, by its SET NAMES, where they are no UTF-8: MySQL's latin1 is Windows' code page.
 _CODECS = {"latin1": "cp1252", "latin2": "iso8859_2", "cp1250": "cp1250", "cp1251": "cp1251", "koi8r": "koi8_r",
            "gbk": "gbk", "big5": "big5", "sjis": "shift_jis", "euckr": "euc_kr"}  # fmt: skip
-# Bytes a second that any dump is written at: one that took longer is not known.
-_SLOWEST = 2_000_000
+# When nova made, changed or deleted a row.
+_TIMES = ("created_at", "updated_at", "deleted_at")
 KEYS_AT_ONCE = 500  # values in one IN (...): far below the least max_allowed_packet (1 MB) even for 255 characters
-
-
-@dataclass(frozen=True, slots=True)
-class Instant:
-    """When a database was as it was read, in UTC; None where nothing tells.
-
-    `certain` is False for a dump that does not say that it was taken in one transaction.
-    """
-
-    at: datetime | None
-    certain: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +48,7 @@ class Source(Protocol):
 
     @property
     def instant(self) -> Instant:
-        """When it was so."""
+        """When it was so. Ask for it when the rows were read: those of a dump tell its zone."""
 
     @property
     def tables(self) -> Mapping[str, frozenset[str]]:
@@ -68,14 +59,18 @@ class Source(Protocol):
 
 
 @contextlib.contextmanager
-def opened(side: Side) -> Iterator[Source]:
-    """The rows behind a side. Raises DbauditError for one that has none, or a server that refuses."""
+def opened(side: Side, zone: tzinfo | None = None) -> Iterator[Source]:
+    """The rows behind a side. Raises DbauditError for one that has none, or a server that refuses.
+
+    `zone` is that of the date of a dump, where it is known.
+    """
     tables = {name: frozenset(column.name for column in table.columns) for name, table in side.schema.tables.items()}
     if isinstance(side.data, LiveData):
         with side.data.connected() as connection, snapshot(connection) as at:
             yield _Live(connection, tables, Instant(at))
     elif isinstance(side.data, DumpData):
-        yield _Dumped(side.data, tables, _dumped_at(side.data), _CODECS.get((side.data.index.charset or "").lower()))
+        codec = _CODECS.get((side.data.index.charset or "").lower())
+        yield _Dumped(side.data, tables, zone, newest_before(side.data.index.at), codec)
     else:
         raise DbauditError(f"{side.label} holds no rows", "name a dump or a live database")
 
@@ -98,13 +93,24 @@ def is_live(side: Side) -> bool:
 class _Dumped:
     data: DumpData
     tables: Mapping[str, frozenset[str]]
-    instant: Instant
+    zone: tzinfo | None
+    newest: Newest
     codec: str | None = None
+
+    @property
+    def instant(self) -> Instant:
+        """By the rows that were read so far, and by when services were last alive."""
+        for table, column in HEARTBEATS:
+            self.newest.see(text(time) for (time,) in self.data.values(table, (column,)))
+        index = self.data.index
+        return dumped_at(index.at, index.one_instant, index.size, self.newest.at, self.zone)
 
     def rows(self, table: str, columns: Sequence[str], only: Only | None = None) -> Iterator[Row]:
         wanted = (*columns, only.column) if only else tuple(columns)
+        times = [number for number, column in enumerate(wanted) if column in _TIMES]
         for values in self.data.values(table, wanted):
             row = tuple([text(value, self.codec) for value in values])
+            self.newest.see(row[number] for number in times)
             if only is None:
                 yield row
             elif row[-1] in only.keys:
@@ -155,26 +161,6 @@ def snapshot(connection: Connection) -> Iterator[datetime]:
         finally:
             with contextlib.suppress(pymysql.MySQLError):
                 cursor.execute("ROLLBACK")
-
-
-def _dumped_at(data: DumpData) -> Instant:
-    """The date that a dump ends with, by its host's clock: it is taken for UTC, which hosts of services keep.
-
-    The rows are older by the time that the dump took. Where services wrote that they are alive until that time, as
-    they do every minute, their last word is the instant.
-    """
-    if data.index.at is None:
-        return Instant(None, data.index.one_instant)
-    end = datetime.fromisoformat(data.index.at).replace(tzinfo=UTC)
-    took = timedelta(seconds=ALIVE + data.index.size / _SLOWEST)
-    alive = [
-        datetime.fromisoformat(str(time)).replace(tzinfo=UTC)
-        for table, column in HEARTBEATS
-        for (time,) in data.values(table, (column,))
-        if time is not None and not str(time).startswith("0000")
-    ]
-    last = max((each for each in alive if end - took <= each <= end), default=end)
-    return Instant(last, data.index.one_instant)
 
 
 def text(value: object, codec: str | None = None) -> str | None:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from dbaudit.cli import operands, options
-from dbaudit.cli.flavors import Again, Cells, Jobs, Top, looking
+from dbaudit.cli.flavors import Again, Cells, DumpZone, Jobs, Top, looking
 from dbaudit.cli.grouping import grouped
 
 app = typer.Typer(help="What nova's cells v1 keep both in the top database and in a cell.", no_args_is_help=True)
@@ -38,6 +38,7 @@ def compare(
     database: operands.Database = None,
     jobs: Jobs = None,
     look_again: Again = None,
+    dump_zone: DumpZone = None,
     *,
     login: operands.Login,
     report: options.Report,
@@ -45,7 +46,8 @@ def compare(
     """Compare instances, block devices and metadata of the top with each cell, by uuid. Reads only."""
     from dbaudit.cells.compare import compare as compared
 
-    with looking((top, *cells), database, jobs, look_again, login, quiet=report.quiet) as (sides, look):
+    read = looking((top, *cells), database, jobs, look_again, login, dump_zone, quiet=report.quiet)
+    with read as (sides, look):
         result = compared(sides, look)
     return report.write(result)
 

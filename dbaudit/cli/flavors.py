@@ -28,6 +28,10 @@ Again = Annotated[
 ]
 
 
+DumpZone = Annotated[
+    str | None,
+    typer.Option("--dump-zone", metavar="ZONE", help="The zone of the dates in dumps, e.g. +08:00 or Europe/Berlin."),
+]
 Authority = Annotated[
     str,
     typer.Option("--authority", metavar="top|CELL", help="Whose definitions are right: the top, or a cell as named."),
@@ -50,6 +54,7 @@ def check(
     database: operands.Database = None,
     jobs: Jobs = None,
     look_again: Again = None,
+    dump_zone: DumpZone = None,
     *,
     login: operands.Login,
     report: options.Report,
@@ -57,7 +62,8 @@ def check(
     """Find where the flavors of top and cells do not agree, in definitions and inside instances. Reads only."""
     from dbaudit.flavors.check import check as checked
 
-    with looking((top, *cells), database, jobs, look_again, login, quiet=report.quiet) as (sides, look):
+    read = looking((top, *cells), database, jobs, look_again, login, dump_zone, quiet=report.quiet)
+    with read as (sides, look):
         result = checked(sides, look)
     return report.write(result)
 
@@ -116,19 +122,20 @@ def migrate(
 @contextmanager
 def looking(
     wanted: tuple[str, ...], database: list[str] | None, jobs: int | None, again: float | None,
-    login: operands.Login, *, quiet: bool,
+    login: operands.Login, dump_zone: str | None = None, *, quiet: bool,
 ) -> Iterator[tuple[tuple[Side, ...], Looking]]:  # fmt: skip
     """The databases that are named, and how to look at them; a folder for files goes when the block ends."""
+    from dbaudit.cells.dumptime import zone_of
     from dbaudit.cells.instant import SECOND_LOOK
     from dbaudit.cells.looking import Looking
     from dbaudit.cli import places
     from dbaudit.dryrun.scratch import scratch
     from dbaudit.report.progress import drawn
 
-    seconds = SECOND_LOOK if again is None else again
+    seconds, zone = SECOND_LOOK if again is None else again, zone_of(dump_zone) if dump_zone else None
     with (
         operands.read(wanted, database, login, quiet=quiet) as sides,
         scratch(places.places()) as folder,
         drawn(quiet=quiet) as watch,
     ):
-        yield sides, Looking(folder, jobs or places.processors(), seconds, watch)
+        yield sides, Looking(folder, jobs or places.processors(), seconds, watch, zone=zone)

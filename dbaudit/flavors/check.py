@@ -67,7 +67,8 @@ def look(
 ) -> Look:
     """Everything that is wrong at this instant; of the instances `uuids` alone after a look `before`."""
     files = [looking.folder / f"{'second' if before else 'first'}-{number}.sqlite" for number in range(len(sides))]
-    tasks = [(side, name, file, uuids) for side, name, file in zip(sides, labels(sides), files, strict=True)]
+    named = zip(sides, labels(sides), files, strict=True)
+    tasks = [(side, name, file, uuids, looking.zone) for side, name, file in named]
     gathered = tuple(each(gather, tasks, looking.jobs, "read", looking.watch))
     missing = absent([one.definitions for one in gathered])
     pairs = [(one, None if number == 0 else gathered[0], missing[number]) for number, one in enumerate(gathered)]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import tzinfo
 from pathlib import Path
 
-from dbaudit.cells.instant import newest
-from dbaudit.cells.source import Instant, Only, Source, opened
+from dbaudit.cells.instant import Instant, newest
+from dbaudit.cells.source import Only, Source, opened
 from dbaudit.cells.store import Part, keep, things
 from dbaudit.comparison.side import Side
 from dbaudit.flavors.embedded import Embedded, is_part, read_embedded
@@ -45,13 +46,16 @@ class Gathered:
     version: int | None  # nova's migration number
 
 
-def gather(side: Side, label: str, path: Path, uuids: frozenset[str] | None = None) -> Gathered:
+def gather(
+    side: Side, label: str, path: Path, uuids: frozenset[str] | None = None, zone: tzinfo | None = None
+) -> Gathered:
     """Read a database into the file `path`; only the instances of `uuids` where that is given."""
-    with opened(side) as source:
+    with opened(side, zone) as source:
         keep(path, _parts(source, uuids))
         kilo = "flavor" in source.tables.get("instance_extra", ())
         number = side.versions.numbers.get("nova")
-        return Gathered(label, path, source.instant, read_definitions(source), kilo, number)
+        definitions = read_definitions(source)
+        return Gathered(label, path, source.instant, definitions, kilo, number)
 
 
 def instances(path: Path) -> Iterator[Instance]:

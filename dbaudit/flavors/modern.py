@@ -9,15 +9,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import tzinfo
 from pathlib import Path
 
 from dbaudit.cells import instant, mapping, mapping_kinds
 from dbaudit.cells.blind import blind
 from dbaudit.cells.fault import Fault
 from dbaudit.cells.findings import findings
+from dbaudit.cells.instant import Instant
 from dbaudit.cells.looking import Looking, confirmed, database_of, demand_whole
 from dbaudit.cells.parallel import each
-from dbaudit.cells.source import Instant, labels, opened
+from dbaudit.cells.source import labels, opened
 from dbaudit.cells.store import keep
 from dbaudit.comparison.side import Side
 from dbaudit.errors import UsageError
@@ -79,9 +81,15 @@ def check(sides: Sequence[Side], looking: Looking) -> Result:
 def _look(sides: Sequence[Side], looking: Looking, number: int) -> Look:
     names = labels(sides)
     path = looking.folder / f"api-{number}.sqlite"
-    api, definitions, at = read_api(sides[0], names[0], path)
+    api, definitions, at = read_api(sides[0], names[0], path, looking.zone)
     tasks = [
-        (side, name, looking.folder / f"cell-{number}-{n}.sqlite", looking.folder / f"map-{number}-{n}.sqlite")
+        (
+            side,
+            name,
+            looking.folder / f"cell-{number}-{n}.sqlite",
+            looking.folder / f"map-{number}-{n}.sqlite",
+            looking.zone,
+        )
         for n, (side, name) in enumerate(zip(sides[1:], names[1:], strict=True))
     ]
     read = list(each(read_cell, tasks, looking.jobs, "read", looking.watch))
@@ -90,22 +98,23 @@ def _look(sides: Sequence[Side], looking: Looking, number: int) -> Look:
         faults += _instances(gathered, definitions)
     unseen: Counter[str] = Counter()
     faults += mapping.judge(api, [child for _, child in read], unseen)
-    for file in (path, *(file for task in tasks for file in task[2:])):
+    for file in (path, *(file for task in tasks for file in task[2:4])):
         file.unlink()
     return Look((at, *(gathered.instant for gathered, _ in read)), tuple(faults), unseen)
 
 
-def read_api(side: Side, label: str, path: Path) -> tuple[mapping.Api, Definitions, Instant]:
+def read_api(side: Side, label: str, path: Path, zone: tzinfo | None) -> tuple[mapping.Api, Definitions, Instant]:
     """Read the API database; mappings and specs go into the file."""
-    with opened(side) as source:
+    with opened(side, zone) as source:
         keep(path, mapping.api_parts(source))
         api = mapping.Api(label, path, mapping.read_cells(source), mapping.read_hosts(source))
-        return api, read_definitions(source, API), source.instant
+        definitions = read_definitions(source, API)
+        return api, definitions, source.instant
 
 
-def read_cell(side: Side, label: str, path: Path, mapped: Path) -> tuple[Gathered, mapping.Child]:
+def read_cell(side: Side, label: str, path: Path, mapped: Path, zone: tzinfo | None) -> tuple[Gathered, mapping.Child]:
     """Read a cell's database; instances go into two files, with what they embed and with where they are."""
-    gathered = gather(side, label, path)
+    gathered = gather(side, label, path, zone=zone)
     with opened(side) as source:
         keep(mapped, mapping.cell_parts(source))
         compute = "compute_id" in source.tables["instances"]

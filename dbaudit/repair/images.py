@@ -85,6 +85,15 @@ class Images:
         )
         return int(cursor.rowcount)
 
+    def put_again(self, cursor: Any, run: int, seq: int, id_: int) -> None:
+        """Put the row with a primary key `id` anew where it is, by its image, so that AUTO_INCREMENT follows it."""
+        cursor.execute(f"DELETE FROM {self.source} WHERE id = %s", (id_,))
+        cursor.execute(
+            f"INSERT INTO {self.source} ({self.columns()}) SELECT {self.columns('i')} FROM {self.table} i "
+            f"WHERE {self.here('i', AFTER)} AND i.id = %s",
+            (run, seq, id_),
+        )
+
     def copy_children(self, cursor: Any, run: int, seq: int, parent: Images, edge: Edge) -> int:
         """Lock and copy the rows that a cascade is about to reach and that are not copied yet. Gives their number."""
         join = " AND ".join(f"c.{quoted(column)} = p.{quoted(other)}" for column, other in edge.columns)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pymysql
@@ -17,11 +17,12 @@ from dbaudit.errors import DbauditError
 from dbaudit.proof.value import Kind, kind_of
 from dbaudit.repair import records
 from dbaudit.repair.closure import touched
-from dbaudit.repair.edits import OWN_ID, Changed, Edit, Edits, Guard, Value
+from dbaudit.repair.edits import Changed, Edit, Edits, Guard
 from dbaudit.repair.images import AFTER, BEFORE, Images, make_images
 from dbaudit.repair.journal import init_journal
 from dbaudit.repair.lease import Lease
 from dbaudit.repair.refusal import refuse_if_unsafe
+from dbaudit.repair.rewrite import farthest, marks, parts, rewrite
 from dbaudit.schema.read import read_live
 from dbaudit.schema.text import name as quoted
 
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from dbaudit.server.server import Connection
 
 UNIT = bytes(16)  # the one unit of a run
-AT_ONCE = 1_000  # ids in one statement
 
 
 class Prepared:
@@ -145,7 +145,7 @@ class Prepared:
         before = sum(len(set(found)) for found in ids.values())
         self._look(cursor, edits.guards, " LOCK IN SHARE MODE")
         self._look(cursor, edits.edits)
-        _update(cursor, edits, self._numbers)
+        rewrite(cursor, edits, self._numbers)
         for insert in edits.inserts:
             names = ", ".join(map(quoted, insert.values))
             marks = ", ".join(["%s"] * len(insert.values))
@@ -154,16 +154,18 @@ class Prepared:
             new[insert.table].append(int(insert.values.get("id") or cursor.lastrowid))
         for table, found in new.items():
             self._copy(cursor, table, found, AFTER)
+        for table, id_ in farthest(edits).items():
+            self._images[table].put_again(cursor, self.run, self._seq, id_)
         after = sum(len(set(found)) for found in new.values())
         records.note_chunk(cursor, self.target, self.run, self._seq, records.EDITS, after, (before,))
 
     def _copy(self, cursor: Any, table: str, ids: Sequence[int], side: int) -> None:
         images, copied = self._images[table], 0
-        for part in _parts(ids):
+        for part in parts(ids):
             cursor.execute(
                 f"INSERT INTO {images.table} (dbaudit_run, dbaudit_seq, dbaudit_side, dbaudit_unit, dbaudit_depth, "
                 f"{images.columns()}) SELECT %s, %s, {side}, %s, 0, {images.columns('t')} FROM {images.source} t "
-                f"WHERE t.id IN ({_marks(part)}) FOR UPDATE",
+                f"WHERE t.id IN ({marks(part)}) FOR UPDATE",
                 (self.run, self._seq, UNIT, *part),
             )
             copied += cursor.rowcount
@@ -177,9 +179,9 @@ class Prepared:
             by_columns[each.table, tuple(each.was)][each.id] = each
         for (table, columns), wanted in by_columns.items():
             names = ", ".join(map(quoted, columns))
-            for part in _parts(list(wanted)):
+            for part in parts(list(wanted)):
                 cursor.execute(
-                    f"SELECT id, {names} FROM {quoted(table)} WHERE id IN ({_marks(part)}){lock}", tuple(part)
+                    f"SELECT id, {names} FROM {quoted(table)} WHERE id IN ({marks(part)}){lock}", tuple(part)
                 )
                 found = {int(id_): tuple(values) for id_, *values in cursor.fetchall()}
                 for id_ in part:
@@ -188,39 +190,6 @@ class Prepared:
                             f"row {id_} of `{table}` in {self.target.shown} was changed since the plan was made",
                             "are all services stopped? make a new plan",
                         )
-
-
-def _update(cursor: Any, edits: Edits, numbers: Collection[tuple[str, str]]) -> None:
-    """Every edit; ids that are swapped first go to the negative numbers, and names to such that nobody uses.
-
-    No counter follows them: MySQL 8 and later let the next AUTO_INCREMENT follow an UPDATE to a large id.
-    """
-    moved: dict[tuple[str, str], list[Edit]] = defaultdict(list)
-    for edit in edits.edits:
-        for column in ("id", *edits.through.get(edit.table, ())):
-            if column in edit.values:
-                moved[edit.table, column].append(edit)
-    away: dict[str, set[int]] = defaultdict(set)
-    for (table, column), there in sorted(moved.items(), key=lambda each: each[0][1] != "id", reverse=True):
-        for part in _parts([edit.id for edit in there]):
-            name = quoted(column)
-            # `deleted` first: it is compared with the id before that moves.
-            away_ = f"-{name}" if (table, column) in numbers else "CONCAT('dbaudit ', id)"
-            also = "deleted = IF(deleted = id, -id, deleted), " if column == "id" else ""
-            cursor.execute(
-                f"UPDATE {quoted(table)} SET {also}{name} = {away_} WHERE id IN ({_marks(part)})", tuple(part)
-            )
-            away[table].update(part if column == "id" else ())
-    same: dict[tuple[str, tuple[tuple[str, Value], ...]], list[int]] = defaultdict(list)
-    for edit in edits.edits:
-        at = -edit.id if edit.id in away[edit.table] else edit.id
-        same[edit.table, tuple(edit.values.items())].append(at)
-    # What is deleted goes first: it leaves its name to another.
-    for (table, values), found in sorted(same.items(), key=lambda each: "deleted" not in dict(each[0][1])):
-        sets = ", ".join(f"{quoted(column)} = {'id' if value == OWN_ID else '%s'}" for column, value in values)
-        given = [value for _, value in values if value != OWN_ID]
-        for part in _parts(found):
-            cursor.execute(f"UPDATE {quoted(table)} SET {sets} WHERE id IN ({_marks(part)})", (*given, *part))
 
 
 def commit_all(prepared: Sequence[Prepared]) -> list[tuple[Target, int]]:
@@ -238,12 +207,3 @@ def commit_all(prepared: Sequence[Prepared]) -> list[tuple[Target, int]]:
                 "run it again, which does what is left; or undo those runs",
             ) from error
     return done
-
-
-def _parts(ids: Iterable[int]) -> list[list[int]]:
-    found = sorted(set(ids))
-    return [found[start : start + AT_ONCE] for start in range(0, len(found), AT_ONCE)]
-
-
-def _marks(part: Sequence[int]) -> str:
-    return ", ".join(["%s"] * len(part))

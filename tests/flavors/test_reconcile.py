@@ -235,3 +235,32 @@ def test_names_that_change_places_or_are_taken(cloud: Cloud, looking: Looking) -
     assert dict(cloud.run(cloud.cell, names)) == {"1": one, "2": two, "3": three, "new": "new.name"}
     undone(cloud, [*first.extra["runs"], *second.extra["runs"]])
     assert cloud.contents(cloud.cell) == before
+
+
+@pytest.mark.parametrize("far", [4_000, None], ids=["far", "next"])
+def test_the_next_flavor_that_is_made_finds_a_free_id(cloud: Cloud, looking: Looking, far: int | None) -> None:
+    """Ids beyond the counter: that of the authority, and the one after the last, for what stands in the way."""
+    for name in (cloud.top, cloud.cell):
+        cloud.run(name, *CONFIRMED)
+    made = ("INSERT INTO instance_types (id, name, memory_mb, vcpus, swap, flavorid, rxtx_factor, root_gb, "
+            "ephemeral_gb, disabled, is_public, deleted) VALUES ({id}, '{name}', 1, 1, 0, '{name}', 1, 1, "
+            "0, 0, 1, 0)")  # fmt: skip
+    ((top,),) = cloud.run(cloud.top, "SELECT MAX(id) FROM instance_types")
+    ((cell,),) = cloud.run(cloud.cell, "SELECT MAX(id) FROM instance_types")
+    last = max(int(str(top)), int(str(cell)))
+    if far:
+        cloud.run(cloud.top, made.format(id=far, name="mirrored"))
+        cloud.run(cloud.cell, made.format(id="NULL", name="mirrored"))
+    else:  # an extra flavor of the cell has the id of one at the top that is to be made
+        cloud.run(cloud.top, made.format(id=last + 1, name="wanted"))
+        cloud.run(cloud.cell, made.format(id=last + 1, name="extra"))
+    before = cloud.contents(cloud.cell)
+    result = apply(cloud.sides, looking, order(cloud))
+    ((most,),) = cloud.run(cloud.cell, "SELECT MAX(id) FROM instance_types")
+    assert int(str(most)) == (far or last + 2)
+    cloud.run(cloud.cell, made.format(id="NULL", name="late"))
+    ((late,),) = cloud.run(cloud.cell, "SELECT id FROM instance_types WHERE name = 'late'")
+    assert int(str(late)) > int(str(most))
+    cloud.run(cloud.cell, "DELETE FROM instance_types WHERE name = 'late'")
+    undone(cloud, list(result.extra["runs"]))
+    assert cloud.contents(cloud.cell) == before

@@ -6,6 +6,7 @@ import contextlib
 import threading
 import time
 from dataclasses import replace
+from datetime import UTC
 from pathlib import Path
 
 import pytest
@@ -77,7 +78,8 @@ def test_the_date_and_the_position_of_a_dump_tell_its_instant(corpus: Path, look
         sides.append(read_operand(str(path), Reading(tmp_path)))
     result = check(sides, looking)
     assert set(result.extra["as_of"].values()) == {"2026-01-02T03:04:05Z"}
-    assert not result.notes
+    assert all("the date of the dump has no zone" in note for note in result.notes)
+    assert not check(sides, replace(looking, zone=UTC)).notes
 
 
 def mirrored(cloud: Cloud) -> None:
