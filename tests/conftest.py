@@ -8,6 +8,7 @@ about some servers says so: `@pytest.mark.server("mysql>=9", "mariadb")`.
 from __future__ import annotations
 
 import contextlib
+import gc
 import hashlib
 import os
 import re
@@ -114,6 +115,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[STARTED] = time.monotonic()
+    gc.set_threshold(50_000)  # objects; a test makes many that live to its end
     # Ended from outside, it stops its servers as it does when it is interrupted.
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)

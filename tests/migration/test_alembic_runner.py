@@ -240,9 +240,9 @@ def test_a_project_that_reads_a_variable_is_given_it(
 
 def test_a_version_table_of_its_own(project: Project, shop: Target, environment: dict[str, str]) -> None:
     with runner(project(options="version_table='shop_state'"), shop, environment) as steps:
-        outcomes = [steps.run(step) for step in steps.pending()]
-        assert steps.pending() == ()
-    assert [outcome.revisions for outcome in outcomes][1] == ("exp1",)
+        outcomes = [steps.run(step) for step in steps.pending()[:2]]
+        assert len(steps.pending()) == len(REVISIONS) - 2
+    assert [outcome.revisions for outcome in outcomes] == [("start",), ("exp1",)]
     assert {outcome.error for outcome in outcomes} == {None}
 
 

@@ -170,6 +170,7 @@ def test_a_tool_that_waits_for_ever_is_stopped(
     assert 2 <= outcome.seconds < 20
 
 
+@pytest.mark.heavy
 def test_a_tool_that_computes_or_prints_is_not_stopped(tool: Tool, cinder: Target, environment: dict[str, str]) -> None:
     body = """
     db = connect(URL)

@@ -152,7 +152,7 @@ def test_nova_27_is_stepped_to_31_beside_its_api_database_and_its_other_cell(
         for name, service in zip(beside, ("nova_api", "nova"), strict=True)
     )
     assert [o.revisions for o in stepped(api, "nova-manage", old)] == [("d67eeaabee36",), ("b30f573d3377",)]
-    assert stepped(target, "nova-manage", old)[-1].revisions == ("960aac0e09ea",)
+    synced(target, old)
     synced(cell0, new)  # a sibling is not stepped: it was upgraded before
     cells = {api.database: [each.format(nova=schema) for each in MAPPED]}
     dumps = [
