@@ -24,7 +24,7 @@ LAG, THREADS, HISTORY, PAUSED = 5.0, 25, 1_000_000, 0.05
 
 
 class _Reader:
-    """One row or value at a time over a connection that is opened anew when it broke."""
+    """Rows over a connection that is opened anew when it broke."""
 
     def __init__(self, url: URL) -> None:
         self._url = url
@@ -32,6 +32,10 @@ class _Reader:
 
     def row(self, *statements: str) -> dict[str, Any] | None:
         """The first row of the first statement that the server knows; raises pymysql's errors."""
+        return next(iter(self.rows(*statements)), None)
+
+    def rows(self, *statements: str) -> list[dict[str, Any]]:
+        """Its rows."""
         if self._connection is None:
             endpoint = read_url(self._url.render_as_string(hide_password=False))
             self._connection = endpoint.connect(endpoint.admin)
@@ -44,21 +48,23 @@ class _Reader:
             raise
 
     @staticmethod
-    def _ask(connection: Connection, statements: tuple[str, ...]) -> dict[str, Any] | None:
+    def _ask(connection: Connection, statements: tuple[str, ...]) -> list[dict[str, Any]]:
         for last, statement in enumerate(statements, 1):
             try:
                 with connection.cursor(pymysql.cursors.DictCursor) as cursor:
                     cursor.execute(statement)
-                    found = cursor.fetchone()
-                    return dict(found) if found else None
+                    return [dict(row) for row in cursor.fetchall()]
             except pymysql.ProgrammingError:
                 if last == len(statements):
                     raise
-        return None
+        return []
 
 
 class ReplicaLag:
-    """Lag of one replica by its own account of it; a replica that does not replicate has none, and holds."""
+    """Lag of one replica by its own account of it; a replica that does not replicate has none, and holds.
+
+    One that has several sources is as late as the latest of them.
+    """
 
     def __init__(self, url: URL, limit: float = LAG) -> None:
         self._reader, self._limit = _Reader(url), limit
@@ -67,24 +73,27 @@ class ReplicaLag:
     def holds(self) -> str | None:
         """A sentence where the lag is more than the limit, or is not known."""
         try:
-            row = self._row()
+            rows = self._rows()
         except (pymysql.MySQLError, OSError) as error:
             return f"replica lag of {self._name} is unknown ({error.args[-1] if error.args else error})"
-        if row is None:
+        if not rows:
             return f"replica lag of {self._name} is unknown (it is no replica)"
-        lag = row.get("Seconds_Behind_Source", row.get("Seconds_Behind_Master"))
-        if lag is None:
+        lags = [row.get("Seconds_Behind_Source", row.get("Seconds_Behind_Master")) for row in rows]
+        if None in lags:
             return f"replica lag of {self._name} is unknown (replication does not run)"
+        lag = max(map(int, filter(None, lags)), default=0)
         return f"replica lag of {self._name} is {int(lag)} s (limit {self._limit:g} s)" if lag > self._limit else None
 
     def status(self) -> dict[str, Any]:
         """What the replica says of itself, empty where it says nothing."""
         with contextlib.suppress(pymysql.MySQLError, OSError):
-            return self._row() or {}
+            return next(iter(self._rows()), {})
         return {}
 
-    def _row(self) -> dict[str, Any] | None:
-        return self._reader.row("SHOW REPLICA STATUS", "SHOW SLAVE STATUS")
+    def _rows(self) -> list[dict[str, Any]]:
+        """A row for each source; those of MySQL's group replication have no lag, and count where there is no other."""
+        found = self._reader.rows("SHOW ALL SLAVES STATUS", "SHOW REPLICA STATUS", "SHOW SLAVE STATUS")
+        return [row for row in found if not str(row.get("Channel_Name", "")).startswith("group_replication_")] or found
 
 
 class _Status:

@@ -95,7 +95,7 @@ class Throttle:
         self._run_time = run_time
         self._sleep, self._window, self._max_wait = sleep, window, max_wait
         self._watch, self._clock = watch, clock
-        self._looked = float("-inf")
+        self._looked, self._begun = float("-inf"), False
         self.waited = 0.0  # seconds held back so far, for the summary
 
     def wait(self, alive: Callable[[], None] = lambda: None) -> None:
@@ -104,7 +104,9 @@ class Throttle:
         Raises Throttled when it takes too long or the time is over. Returns at once when a stop is wanted.
         """
         self._end_if_over()
-        self.stop.sleep(self._sleep)
+        if self._begun:
+            self.stop.sleep(self._sleep)
+        self._begun = True
         if self._clock() - self._looked < INTERVAL:
             return
         began, told = self._clock(), ""

@@ -70,6 +70,13 @@ def test_unknown_lag_stops(pair: Replicated) -> None:
     finally:
         command(pair.replica, "START SLAVE SQL_THREAD")
     assert "it is no replica" in (ReplicaLag(local(pair.primary, "")).holds() or "")
+    until("it replicates again", lambda: pair.lag() == 0)
+    command(pair.replica, "CHANGE MASTER 'second' TO MASTER_HOST = '127.0.0.1', MASTER_PORT = 1")
+    try:  # another source, from which it does not replicate
+        assert "replication does not run" in (ReplicaLag(local(pair.replica, "")).holds() or "")
+    finally:
+        command(pair.replica, "RESET SLAVE 'second' ALL")
+    assert ReplicaLag(local(pair.replica, "")).holds() is None
     with pytest.raises(DbauditError, match="whose lag cannot be read"):  # known to the server, but by no address
         throttle_of(Brakes(), open_target(local(pair.primary)), Stop())
     throttle_of(Brakes(look_for_replicas=False), target, Stop())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -62,6 +63,14 @@ def test_the_time_box_ends_a_run() -> None:
     throttle.wait()
     with pytest.raises(Throttled, match="--run-time 10 s"):
         throttle.wait()
+
+
+def test_it_sleeps_between_chunks_and_not_before_the_first() -> None:
+    throttle, began = Throttle(sleep=0.2), time.monotonic()
+    throttle.wait()
+    assert time.monotonic() - began < 0.15
+    throttle.wait()
+    assert time.monotonic() - began >= 0.2
 
 
 def test_a_wish_to_stop_ends_the_wait(tmp_path: Path) -> None:
