@@ -180,4 +180,5 @@ def _create(cursor: Any, images: Images, database: str) -> str:
     lines.append(f"KEY dbaudit_row ({keys})")
     own = (images.of.table.row_format or "").upper()
     form = f" ROW_FORMAT={'DYNAMIC' if own == 'COMPRESSED' else own}" if own else ""
-    return f"CREATE TABLE IF NOT EXISTS {images.table} ({', '.join(lines)}) ENGINE=InnoDB{form}"
+    # Beside the data (SAME), db sync refuses tables that are not utf8; columns say their own charset.
+    return f"CREATE TABLE IF NOT EXISTS {images.table} ({', '.join(lines)}) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4{form}"

@@ -15,7 +15,7 @@ from dbaudit.repair.apply import apply
 from dbaudit.repair.limits import Limits
 from dbaudit.repair.plan import make_plan
 from dbaudit.repair.retract import undo
-from dbaudit.repair.target import Target
+from dbaudit.repair.target import Target, open_target
 from dbaudit.repair.throttle import Throttle
 from dbaudit.repair.undo import plan_undo
 from dbaudit.repair.work import Part, Work
@@ -157,3 +157,23 @@ def test_what_cannot_be_repaired_is_refused_with_the_reason(
     execute("ALTER TABLE child ENGINE=InnoDB", "CREATE TRIGGER noted AFTER DELETE ON child FOR EACH ROW SET @a = 1")
     with pytest.raises(DbauditError, match="trigger"):
         planned(target, ORPHANS)
+
+
+def test_a_journal_beside_the_data_is_utf8_and_gives_back_what_is_not(
+    target: Target, execute: Execute, contents: Contents
+) -> None:
+    fill(execute)
+    execute(
+        "SET sql_mode = ''",
+        f"ALTER DATABASE `{target.database}` DEFAULT CHARACTER SET latin1",
+        "ALTER TABLE child MODIFY words TEXT CHARACTER SET latin1",
+        "UPDATE child SET words = _latin1 x'e9' WHERE id = 5",
+    )
+    before, beside = contents(), open_target(target.url, "SAME")
+    done = apply(ORPHANS, beside, Throttle(), QUICK)
+    assert execute(
+        "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() "
+        "AND TABLE_NAME LIKE 'dbaudit%' AND TABLE_COLLATION NOT LIKE 'utf8%'"
+    ) == []  # fmt: skip
+    assert undo(beside, str(done.run), Throttle()).restored == done.rows > 50
+    assert [line for line in contents() if "dbaudit_" not in line] == before
