@@ -54,8 +54,9 @@ class Profile:
     most: int
 
 
-# Gentle: a chunk is as long as a service's own statements, and the server has a third of the time to itself.
-GENTLE = Profile("gentle", 1, 0.05, 0.5, 2_000)
+# Gentle: a chunk is as long as a service's own statements, and the server has a third of the time to itself. Commits
+# wait for each other's, so a chunk of more rows is felt by the service's commits.
+GENTLE = Profile("gentle", 1, 0.02, 0.5, 500)
 # Fast: two connections, since one leaves the server idle while it waits for the disk at each commit. The longest
 # statement is promised to be 0.5 s: a chunk that takes six times as long as it should is still within that. More rows
 # a chunk than these cost a row no less.
