@@ -10,6 +10,7 @@ from dbaudit.repair.lease import Lease
 from dbaudit.repair.limits import Limits, Outcome, check_limits
 from dbaudit.repair.link import Link
 from dbaudit.repair.plan import make_plan
+from dbaudit.repair.refusal import refuse_if_held
 from dbaudit.repair.run import Run
 from dbaudit.repair.target import Target
 from dbaudit.repair.throttle import Throttle
@@ -19,6 +20,7 @@ from dbaudit.repair.work import Work
 def apply(work: Work, target: Target, throttle: Throttle, limits: Limits, watch: Watch = silent) -> Outcome:
     """Repair. Raises BusyError (75) where another run is at work or this one is held back, Interrupted on a signal."""
     with target.session() as connection:
+        refuse_if_held(connection, target)
         first = make_plan(work, target, connection)
     check_limits(first, limits)
     init_journal(target)

@@ -9,6 +9,8 @@ import pymysql
 
 from dbaudit.errors import DbauditError
 from dbaudit.repair import faults
+from dbaudit.repair.journal import is_there
+from dbaudit.repair.lease import held
 
 if TYPE_CHECKING:
     from dbaudit.repair.target import Target
@@ -34,6 +36,18 @@ def refuse_if_unsafe(connection: Connection, target: Target) -> tuple[str, ...]:
             "SET GLOBAL binlog_format = ROW (or MIXED), and connect again",
         )
     return _refuse_if_filtered(connection, target)
+
+
+def refuse_if_held(connection: Connection, target: Target) -> None:
+    """Raise BusyError where another run is at work, before anything is counted: a plan may take minutes.
+
+    The lease itself is taken later; this only tells at once.
+    """
+    if is_there(connection, target):
+        found = held(connection, target.journal, target.database)
+        connection.commit()
+        if found and not found.free:
+            raise found.refusal()
 
 
 def _refuse_if_filtered(connection: Connection, target: Target) -> tuple[str, ...]:

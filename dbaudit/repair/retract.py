@@ -18,6 +18,7 @@ from dbaudit.repair.lease import Lease
 from dbaudit.repair.limits import Limits
 from dbaudit.repair.link import Link
 from dbaudit.repair.records import RunRecord
+from dbaudit.repair.refusal import refuse_if_held
 from dbaudit.repair.restore import demand_images, lock_present, replace_rows, restore_units, touched_units
 from dbaudit.repair.run import Interrupted, Run
 from dbaudit.repair.target import Target
@@ -64,6 +65,7 @@ def undo(
     """Undo a run. Raises DbauditError where it is refused, BusyError where another run is at work, Interrupted."""
     limits = limits or Limits()
     with target.session() as connection:
+        refuse_if_held(connection, target)
         refuse(plan_undo(target, connection, run), connection)
         connection.commit()
     link = Link(target, throttle.stop, limits.patience)

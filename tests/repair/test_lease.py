@@ -10,9 +10,14 @@ import pytest
 
 from dbaudit.errors import BusyError
 from dbaudit.repair import lease as leases
+from dbaudit.repair.apply import apply
 from dbaudit.repair.journal import init_journal, is_there
 from dbaudit.repair.lease import Lease, LeaseLost, held, unlock
+from dbaudit.repair.limits import Limits
+from dbaudit.repair.retract import undo
 from dbaudit.repair.target import Target
+from dbaudit.repair.throttle import Throttle
+from tests.repair.works import FILL
 
 
 def test_the_journal_is_made_once(target: Target) -> None:
@@ -34,6 +39,21 @@ def test_a_second_run_is_told_who_holds_it(target: Target) -> None:
         Lease.take(two, target.journal, "nova", "another database").release(two)
         lease.release(one)
         assert Lease.take(two, target.journal, "cinder", "tokens flush").number == lease.number + 1
+
+
+def test_a_second_run_is_told_at_once_before_it_counts(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+    init_journal(target)
+    for module in ("apply", "retract"):
+        for name in ("make_plan", "plan_undo"):
+            monkeypatch.setattr(f"dbaudit.repair.{module}.{name}", lambda *_: pytest.fail("it counts"), raising=False)
+    with target.session() as one:
+        lease = Lease.take(one, target.journal, target.database, "cinder.some-check")
+        for again in (lambda: apply(FILL, target, Throttle(), Limits()), lambda: undo(target, "1", Throttle())):
+            with pytest.raises(BusyError, match=r"cinder.some-check is at work on this database: process \d+ on"):
+                again()
+        lease.release(one)
+    with pytest.raises(pytest.fail.Exception):
+        apply(FILL, target, Throttle(), Limits())
 
 
 def test_an_expired_lease_is_taken_and_its_holder_cannot_commit(target: Target) -> None:
