@@ -11,7 +11,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dbaudit.cells.rowhash import hashes
+from dbaudit.cells.rowhash import collation, hashes
 from dbaudit.errors import DbauditError, UsageError
 from dbaudit.proof.value import Kind, kind_of, number_bounds
 from dbaudit.schema.model import Table
@@ -20,8 +20,8 @@ from dbaudit.schema.text import name as quoted
 if TYPE_CHECKING:
     from dbaudit.server.server import Connection
 
-# Rows of the ranges that are compared first: many enough that a query is worth its while, few enough that little is
-# read again where one differs. Such a range is cut into PIECES, until ROWS are few enough to be fetched.
+# Rows of the ranges that are compared first: enough that a query is worth its while, few enough that little is read
+# again where one differs. Such a range is cut into PIECES, until ROWS are few enough to be fetched.
 CHUNK, PIECES, ROWS = 2_048, 4, 600
 Key = tuple[str, ...]
 Sums = tuple[str | None, ...]
@@ -227,13 +227,14 @@ def _demand(left: Side, right: Side, key: Sequence[str], columns: Sequence[str])
             )
     for name in key:
         orders = {
-            (column.collation or side.table.collation)
+            collation(side.table, name)
             for side in (left, right)
             if (column := side.table.column(name)) is not None and kind_of(column.type) is Kind.TEXT
         }
         if len(orders) > 1:
+            said = sorted(f"{order or 'the default'} of {charset}" for charset, order in orders)
             raise DbauditError(
-                f"`{name}` has the collation {' and '.join(map(str, orders))}: the two sides are not ordered alike",
+                f"`{name}` has the collation {' and '.join(said)}: the two sides are not ordered alike",
                 "compare by another key",
             )
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from dbaudit.cells.checksum import CHUNK, Compared, Range, Rows, Sums, ranges, shown, within
 from dbaudit.cells.mirrored import Compared as Columns
-from dbaudit.cells.rowhash import hashes
+from dbaudit.cells.rowhash import collation, hashes
 from dbaudit.cells.source import KEYS_AT_ONCE, snapshot
 from dbaudit.comparison.live import LiveData
 from dbaudit.comparison.side import Side
@@ -124,10 +124,9 @@ def _fits(schemas: Sequence[Schema]) -> bool:
     for schema in schemas:
         for name, *_ in _tables(((), ())):
             table, key = schema.tables.get(name), "uuid" if name == _INSTANCES else "instance_uuid"
-            uuid = table.column(key) if table else None
-            if table is None or uuid is None or not any(each.columns[:1] == (key,) for each in table.indexes):
+            if table is None or not any(each.columns[:1] == (key,) for each in table.indexes):
                 return False
-            orders.add(uuid.collation or table.collation)
+            orders.add(collation(table, key))
     return len(orders) == 1
 
 

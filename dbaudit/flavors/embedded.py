@@ -98,7 +98,10 @@ def read_embedded(metadata: Mapping[str, Sequence[str | None]], extra: Sequence[
     if not extra:
         return Embedded(copies)
     try:
-        return Embedded(copies, dict(_objects(json.loads(extra[0]))), _twice(extra))
+        found = dict(_objects(json.loads(extra[0])))
+        return Embedded(
+            copies, found, _twice(extra) if "" in found else "instance_extra.flavor names no current flavor"
+        )
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         return Embedded(copies, {}, f"the JSON in instance_extra.flavor cannot be read ({type(error).__name__})")
 
