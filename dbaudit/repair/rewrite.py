@@ -45,8 +45,8 @@ def rewrite(cursor: Any, edits: Edits, numbers: Collection[tuple[str, str]]) -> 
 def farthest(edits: Edits) -> Mapping[str, int]:
     """The largest id that a row is moved to, by table.
 
-    AUTO_INCREMENT follows an INSERT; an UPDATE it follows on MySQL 8 and later alone, and elsewhere the next row that
-    is made would get an id that is taken.
+    AUTO_INCREMENT follows an INSERT everywhere. MySQL 5.6 lets it not follow an UPDATE: the next row that is made there
+    would get an id that is taken.
     """
     found: dict[str, int] = {}
     for edit in edits.edits:
