@@ -52,7 +52,7 @@ class Range:
 
 
 def compare_tables(left: Side, right: Side, key: Sequence[str], columns: Sequence[str]) -> Iterator[Difference]:
-    """Every key whose row is not the same, in the order of the keys.
+    """Every key whose row is not the same: range by range, in them in the order of their text.
 
     `key` must be unique and without NULL on both sides. Raises UsageError for a key or column that is not there.
     """

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from dbaudit.cells.checksum import Difference, Side, compare_tables
+from dbaudit.cells.rowhash import hashes
 from dbaudit.errors import DbauditError
 from dbaudit.schema.read import read_live
 from dbaudit.server.server import Server
@@ -142,3 +143,59 @@ def test_a_key_that_is_not_unique_is_refused(server: Server, schema: str, execut
         tables = read_live(one, schema).tables
         with pytest.raises(DbauditError, match="no unique key"):
             list(compare_tables(Side(one, tables["l"]), Side(other, tables["r"]), ("k",), COLUMNS))
+
+
+def test_the_separator_and_null_in_every_kind_of_column(server: Server, schema: str, execute: Execute) -> None:
+    """Each row differs on the two sides, and would not if words ran together or NULL were a value."""
+    make = (
+        "CREATE TABLE {} (id INT NOT NULL PRIMARY KEY, l1 VARCHAR(9) CHARACTER SET latin1, l2 VARCHAR(9) CHARACTER SET "
+        "latin1, b1 VARBINARY(9), b2 VARBINARY(9), t1 LONGTEXT, t2 LONGTEXT, u1 VARCHAR(9), u2 VARCHAR(9), n1 INT, "
+        "n2 INT) ENGINE=InnoDB DEFAULT CHARSET=utf8"
+    )
+    names = ("l1", "l2", "b1", "b2", "t1", "t2", "u1", "u2", "n1", "n2")
+    pairs: list[tuple[dict[str, str], dict[str, str]]] = []
+    for one, two in (("l1", "l2"), ("b1", "b2"), ("t1", "t2"), ("u1", "u2")):
+        pairs += [
+            ({one: "''"}, {}), ({two: "''"}, {}), ({one: "'N'"}, {}), ({two: "'0'"}, {}), ({two: "'1'"}, {}),
+            ({one: "'x'"}, {two: "'x'"}), ({one: "'xy'", two: "''"}, {one: "'x'", two: "'y'"}),
+            ({one: "'x'", two: "''"}, {one: "'x'"}), ({one: "'1'", two: "''"}, {one: "''", two: "'1'"}),
+        ]  # fmt: skip
+    pairs += [
+        ({"l1": "X'61FF62'", "l2": "'c'"}, {"l1": "'a'", "l2": "X'62FF63'"}),
+        ({"b1": "X'61FF31FF62'", "b2": "X'63'"}, {"b1": "X'61'", "b2": "X'62FF31FF63'"}),
+        ({"n1": "1"}, {"n2": "1"}), ({"n1": "0"}, {}), ({"n1": "1", "n2": "12"}, {"n1": "11", "n2": "2"}),
+        ({"u2": "'x'"}, {"u2": "'x '"}), ({"u2": "'x'"}, {"u2": "'X'"}), ({"t1": "'é'"}, {"t1": "'e'"}),
+        ({"t1": "REPEAT('x', 300000)"}, {"t1": "CONCAT(REPEAT('x', 299999), 'y')"}),
+    ]  # fmt: skip
+    execute(make.format("l"), make.format("r"))
+    for number, rows in enumerate(pairs):
+        for table, row in zip("lr", rows, strict=True):
+            values = ", ".join(row.get(name, "NULL") for name in names)
+            execute(f"INSERT INTO {table} VALUES ({number}, {values}), ({1000 + number}, {values})")
+    execute("DELETE FROM r WHERE id >= 1000", "INSERT INTO r SELECT * FROM l WHERE id >= 1000")
+    with contextlib.closing(server.admin(schema)) as one_, contextlib.closing(server.admin(schema)) as other:
+        tables = read_live(one_, schema).tables
+        for columns in (("id", *names), names, tuple(reversed(names))):
+            found = compare_tables(Side(one_, tables["l"]), Side(other, tables["r"]), ("id",), columns)
+            assert sorted(int(each.key[0]) for each in found) == list(range(len(pairs)))
+
+
+def test_values_of_many_rows_that_are_swapped(server: Server, schema: str, execute: Execute) -> None:
+    """The sums of hashes that are linear would not change for some of these."""
+    make = "CREATE TABLE {} (id INT NOT NULL PRIMARY KEY, a TINYINT NOT NULL) ENGINE=InnoDB"
+    digits = " UNION ALL ".join(f"SELECT {number} AS d" for number in range(10))
+    value = "t0.d + 10 * t1.d + 100 * t2.d + 1000 * t3.d"
+    execute(
+        make.format("l"), make.format("r"),
+        f"INSERT INTO l SELECT {value}, ({value}) % 2 FROM " + ", ".join(f"({digits}) AS t{n}" for n in range(4)),
+        "INSERT INTO r SELECT id, 1 - a FROM l",
+    )  # fmt: skip
+    with contextlib.closing(server.admin(schema)) as one, contextlib.closing(server.admin(schema)) as other:
+        tables = read_live(one, schema).tables
+        sides = Side(one, tables["l"]), Side(other, tables["r"])
+        assert len(list(compare_tables(*sides, ("id",), ("id", "a")))) == 10_000
+        hashed = hashes((tables["l"],), ("id", "a"))[0].replace("%%", "%")
+        with one.cursor() as cursor:
+            sums = (f"SELECT id DIV 2 AS pair, SUM({hashed}) AS h FROM {table} GROUP BY id DIV 2" for table in "lr")
+            cursor.execute("SELECT COUNT(*) FROM ({}) x JOIN ({}) y ON x.pair = y.pair AND x.h = y.h".format(*sums))
+            assert [int(str(count)) for (count,) in cursor.fetchall()] == [0]
