@@ -147,7 +147,7 @@ class Rebuild:
                 "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE DB = DATABASE() AND ID <> CONNECTION_ID() "
                 "AND COMMAND NOT IN ('Daemon', 'Binlog Dump', 'Binlog Dump GTID')"
             )
-            return int((cursor.fetchone() or (0,))[0])
+            return max(int((cursor.fetchone() or (0,))[0]) - 1, 0)  # one is ours: the one that took the lease
 
     def _copy(self, connection: Connection, old: str) -> int:
         """Fill a new table; one that a kill left half full is begun again, it holds nothing of its own."""

@@ -69,12 +69,14 @@ class Replay:
                 changed += int(cursor.rowcount)
                 self._lease.renew(cursor)
             connection.commit()
+        joined = " AND ".join(f"o.{quoted(each)} = {self._new}.{quoted(each)}" for each in self._family.key)
         for where, values in self._stretches(connection, self._new):
             with connection.cursor() as cursor:
                 cursor.execute(
-                    f"DELETE n FROM {self._new} n LEFT JOIN (SELECT * FROM {self._old} WHERE {where} "
-                    f"AND {self._alive}) o ON {self._same} WHERE {_qualified(where, 'n')} AND o.{self._first} IS NULL",
-                    [*values, *values],
+                    # What says who is alive names columns alone: they are those of the innermost table.
+                    f"DELETE FROM {self._new} WHERE {where} AND NOT EXISTS "
+                    f"(SELECT 1 FROM {self._old} o WHERE {joined} AND {self._alive})",
+                    values,
                 )
                 changed += int(cursor.rowcount)
                 self._lease.renew(cursor)
@@ -163,8 +165,8 @@ def _between(column: str, low: Values | None, high: Values | None) -> tuple[str,
     return " AND ".join(parts) or "TRUE", [bound[0] for bound in (low, high) if bound]
 
 
-def _qualified(where: str, alias: str = "o") -> str:
-    return where if where == "TRUE" else where.replace("`", f"{alias}.`", 1).replace(" AND `", f" AND {alias}.`")
+def _qualified(where: str) -> str:
+    return where if where == "TRUE" else where.replace("`", "o.`", 1).replace(" AND `", " AND o.`")
 
 
 def _number(cursor: Any) -> int:
