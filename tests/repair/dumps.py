@@ -20,6 +20,6 @@ def dump(server: Server, schema: str) -> list[str]:
             cursor.execute(f"SHOW CREATE TABLE `{table}`")
             lines.append(str((cursor.fetchone() or ("", ""))[1]))
             values = ", ".join(f"IFNULL(HEX(CAST(`{column}` AS BINARY)), 'NULL')" for column in columns)
-            cursor.execute(f"SELECT {values} FROM `{table}`")
-            lines += sorted(f"{table}: " + " ".join(map(str, row)) for row in cursor.fetchall())
+            cursor.execute(f"SELECT CONCAT_WS(' ', {values}) FROM `{table}`")  # a row is one value to read, not forty
+            lines += sorted(f"{table}: {row}" for (row,) in cursor.fetchall())
     return lines
