@@ -91,5 +91,7 @@ def _rebuild(told: Mapping[str, Any], *, applied: bool) -> Iterator[str]:
         f"{checked['differing']} differ, {checked['newer']} only in the new table"
     )
     yield f"the old table is {told['old_table']}; drop it when you are sure: DROP TABLE `{told['old_table']}`"
+    if told["others"] is None:
+        yield "WARNING: other connections cannot be seen without PROCESS: is keystone stopped?"
     if told["others"]:
         yield f"WARNING: {plural(told['others'], 'other connection')} on this database: is keystone stopped?"

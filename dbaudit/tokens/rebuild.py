@@ -15,6 +15,7 @@ from dbaudit.errors import DbauditError
 from dbaudit.progress import Progress
 from dbaudit.repair.lease import Lease
 from dbaudit.repair.pace import Pace
+from dbaudit.repair.replicas import sees_all
 from dbaudit.repair.throttle import Throttle
 from dbaudit.schema.model import Schema
 from dbaudit.schema.text import name as quoted
@@ -40,13 +41,17 @@ _COPY = "dbaudit_new"
 
 @dataclass(slots=True)
 class Rebuilt:
-    """What a rebuild did. `others` are connections that were at work on the database: keystone may not be stopped."""
+    """What a rebuild did.
+
+    `others` are connections that were at work on the database: keystone may not be stopped. None where the account
+    could not see them.
+    """
 
     old: str
     copied: int = 0
     replayed: int = 0
     passes: int = 0
-    others: int = 0
+    others: int | None = None
     resumed: bool = False
     seconds: float = 0.0
     locked: float = 0.0  # seconds of the RENAME
@@ -141,8 +146,10 @@ class Rebuild:
         comment = self._opened.schema.tables[self._family.table].comment
         return comment.removeprefix(MARK).split(";")[0] if comment.startswith(MARK) else ""
 
-    def _others(self, connection: Connection) -> int:
+    def _others(self, connection: Connection) -> int | None:
         with connection.cursor() as cursor:
+            if not sees_all(cursor):
+                return None
             cursor.execute(
                 "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE DB = DATABASE() AND ID <> CONNECTION_ID() "
                 "AND COMMAND NOT IN ('Daemon', 'Binlog Dump', 'Binlog Dump GTID')"
