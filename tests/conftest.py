@@ -74,12 +74,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def unmeasured(items: list[pytest.Item]) -> Iterator[pytest.Item]:
     """What goes through lines that others go through too, and is not measured: tracing takes longer than testing.
 
-    That is what is heavy or reads the corpus, the same test on another server, and of a test with many cases the rest.
+    That is the same test on another server, and of a test with many cases the rest: of what is heavy or reads the
+    corpus all but the first.
     """
     cases: dict[str, int] = {}
     for item in items:
         test = item.nodeid.partition("[")[0]
-        if is_long(item) or on_another_server(item) or cases.get(test, 0) == MEASURED_CASES:
+        most = 1 if is_long(item) else MEASURED_CASES
+        if item.get_closest_marker("no_cover") or on_another_server(item) or cases.get(test, 0) == most:
             yield item
         else:
             cases[test] = cases.get(test, 0) + 1
@@ -87,13 +89,13 @@ def unmeasured(items: list[pytest.Item]) -> Iterator[pytest.Item]:
 
 def is_long(item: pytest.Item) -> bool:
     marks = {mark.name for mark in item.iter_markers()}
-    return bool({"heavy", "slow", "no_cover"} & marks) or "corpus" in getattr(item, "fixturenames", ())
+    return bool({"heavy", "slow"} & marks) or "corpus" in getattr(item, "fixturenames", ())
 
 
 def on_another_server(item: pytest.Item) -> bool:
     """Whether the same test runs on MariaDB too, where it is measured."""
     wish = wish_of(item) or MEASURED
-    return wish != MEASURED and matrix.may_be_in(MEASURED, ranges_of(item))
+    return wish != MEASURED and matrix.may_be_in(MEASURED, ranges_of(item)) and not spread.is_heavy(item)
 
 
 def wish_of(item: pytest.Item) -> str | None:

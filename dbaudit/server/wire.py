@@ -16,8 +16,10 @@ class Wire(Connection):
     """Where nothing is said about TLS it is offered and no certificate is checked, as PyMySQL does by default."""
 
     def _create_ssl_ctx(self, sslp: Any) -> ssl.SSLContext:
-        found: ssl.SSLContext = super()._create_ssl_ctx(sslp) if sslp else _unchecked()  # type: ignore[misc]  # no stub
-        return found
+        if not sslp:
+            return _unchecked()
+        made: ssl.SSLContext = super()._create_ssl_ctx(sslp)  # type: ignore[misc]  # private, so not in its stubs
+        return made
 
 
 @functools.cache
