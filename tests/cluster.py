@@ -286,6 +286,8 @@ def galera(places: Places, nodes: int = 2) -> Iterator[list[Member]]:
             if first:
                 options.append("--wsrep-new-cluster")
             else:  # it has what the first one has, so only the news since then are sent to it
+                # Before that the first one answers, and tells as its state whatever is in its memory.
+                until("the first is synced", lambda: status(cluster[0], "wsrep_local_state_comment") == "Synced")
                 uuid, seqno = (status(cluster[0], f"wsrep_{name}") for name in ("cluster_state_uuid", "last_committed"))
                 options.append(f"--wsrep-start-position={uuid}:{seqno}")
                 state = f"version: 2.1\nuuid: {uuid}\nseqno: {seqno}\nsafe_to_bootstrap: 0\n"

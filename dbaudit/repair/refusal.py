@@ -21,13 +21,8 @@ _READ_ONLY = ("read_only", "super_read_only", "innodb_read_only")
 
 def refuse_if_unsafe(connection: Connection, target: Target) -> tuple[str, ...]:
     """Raise DbauditError where this server must not be written to. Gives sentences on what could not be looked at."""
+    _refuse_if_read_only(target)
     variables = target.variables
-    on = [name for name in _READ_ONLY if variables.get(name, "OFF").upper() not in ("OFF", "0")]
-    if on:
-        raise DbauditError(
-            f"{target.shown} is read-only ({on[0]}): it is a replica, or was told to take no writes",
-            "name the URL of the primary",
-        )
     if variables.get("log_bin", "OFF").upper() not in ("ON", "1"):
         return ()
     if variables.get("binlog_format", "ROW").upper() == "STATEMENT":
@@ -41,13 +36,24 @@ def refuse_if_unsafe(connection: Connection, target: Target) -> tuple[str, ...]:
 def refuse_if_held(connection: Connection, target: Target) -> None:
     """Raise BusyError where another run is at work, before anything is counted: a plan may take minutes.
 
-    The lease itself is taken later; this only tells at once.
+    The lease itself is taken later; this only tells at once. On a server that takes no writes nobody is at work,
+    whatever its lease says.
     """
+    _refuse_if_read_only(target)
     if is_there(connection, target):
         found = held(connection, target.journal, target.database)
         connection.commit()
         if found and not found.free:
             raise found.refusal()
+
+
+def _refuse_if_read_only(target: Target) -> None:
+    on = [name for name in _READ_ONLY if target.variables.get(name, "OFF").upper() not in ("OFF", "0")]
+    if on:
+        raise DbauditError(
+            f"{target.shown} is read-only ({on[0]}): it is a replica, or was told to take no writes",
+            "name the URL of the primary",
+        )
 
 
 def _refuse_if_filtered(connection: Connection, target: Target) -> tuple[str, ...]:
