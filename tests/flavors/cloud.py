@@ -53,6 +53,11 @@ class Cloud:
             connection.commit()
             return list(cursor.fetchall())
 
+    @property
+    def unique(self) -> bool:
+        """Whether flavorids are unique, as from Havana on."""
+        return bool(self.run(self.top, "SHOW INDEX FROM instance_types WHERE Column_name = 'flavorid'"))
+
     def contents(self, name: str) -> list[str]:
         """Every row in hex, and definitions without their counters, which no undo sets back."""
         return [re.sub(r" AUTO_INCREMENT=\d+", "", line) for line in dump(self.server, name)]

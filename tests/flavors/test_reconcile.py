@@ -38,7 +38,7 @@ def undone(cloud: Cloud, runs: list[str]) -> None:
         undo(cloud.target(name), line.rpartition(" ")[2].rstrip("`"), Throttle())
 
 
-@pytest.mark.parametrize("cloud", ["havana", "kilo-migrate_flavor_data"], indirect=True)
+@pytest.mark.parametrize("cloud", ["grizzly", "havana", "kilo-migrate_flavor_data"], indirect=True)
 def test_equal_afterwards_and_the_original_after_undo(cloud: Cloud, looking: Looking) -> None:
     for name in (cloud.top, cloud.cell):
         cloud.run(name, *CONFIRMED)
@@ -49,7 +49,8 @@ def test_equal_afterwards_and_the_original_after_undo(cloud: Cloud, looking: Loo
     result = apply(cloud.sides, looking, order(cloud))
     left = [each for each in check(cloud.sides, looking).findings if not each.check.startswith(APART)]
     unproven = {key for each in result.findings for key in each.keys}
-    assert not left
+    # Grizzly has no unique key, and two flavors of one flavorid at the authority: which stays is not ours to say.
+    assert not [each for each in left if each.check != "flavors.duplicate" or cloud.unique]
     assert unproven
     again = apply(cloud.sides, looking, order(cloud))
     assert not again.extra["runs"]
