@@ -250,6 +250,15 @@ def schema(server: Server, schema_name: str) -> str:
     return schema_name
 
 
+@pytest.fixture
+def journal(server: Server, schema: str) -> Iterator[str]:
+    """The name of a journal schema that does not exist; dropped afterwards."""
+    name = f"j_{schema[-8:]}"
+    server.drop_database(name)
+    yield name
+    server.drop_database(name)
+
+
 @pytest.fixture(scope="module")
 def pair(places: Places) -> Iterator[cluster.Replicated]:
     """A MariaDB primary with a replica that can be delayed."""

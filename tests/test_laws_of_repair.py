@@ -8,7 +8,7 @@ it resumes to the same end; 6 undo restores everything, and leaves rows that som
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -37,14 +37,6 @@ Execute = Callable[..., list[tuple[Any, ...]]]
 
 class KilledError(BaseException):
     """The end of a process in the middle of its work, as far as this process can die and be looked at."""
-
-
-@pytest.fixture
-def journal(server: Server, schema: str) -> Iterator[str]:
-    name = f"j_{schema[-8:]}"
-    server.drop_database(name)
-    yield name
-    server.drop_database(name)
 
 
 @pytest.fixture

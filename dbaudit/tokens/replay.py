@@ -9,6 +9,7 @@ is missing in the new table was never copied. Rows that are only in the new tabl
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -58,29 +59,23 @@ class Replay:
         equal = " AND ".join(
             f"CAST(n.{quoted(each)} AS BINARY) <=> CAST(o.{quoted(each)} AS BINARY)" for each in others
         )
-        for where, values in self._stretches(connection, self._old):
-            with connection.cursor() as cursor:
-                changed += self._bring(cursor, where, values)
-                cursor.execute(
-                    f"UPDATE {self._new} n JOIN {self._old} o ON {self._same} SET {sets} "
-                    f"WHERE {_qualified(where)} AND NOT ({equal})",
-                    values,
-                )
-                changed += int(cursor.rowcount)
-                self._lease.renew(cursor)
-            connection.commit()
+        for cursor, where, values in self._each(connection, self._old):
+            changed += self._bring(cursor, where, values)
+            cursor.execute(
+                f"UPDATE {self._new} n JOIN {self._old} o ON {self._same} SET {sets} "
+                f"WHERE {_qualified(where)} AND NOT ({equal})",
+                values,
+            )
+            changed += int(cursor.rowcount)
         joined = " AND ".join(f"o.{quoted(each)} = {self._new}.{quoted(each)}" for each in self._family.key)
-        for where, values in self._stretches(connection, self._new):
-            with connection.cursor() as cursor:
-                cursor.execute(
-                    # What says who is alive names columns alone: they are those of the innermost table.
-                    f"DELETE FROM {self._new} WHERE {where} AND NOT EXISTS "
-                    f"(SELECT 1 FROM {self._old} o WHERE {joined} AND {self._alive})",
-                    values,
-                )
-                changed += int(cursor.rowcount)
-                self._lease.renew(cursor)
-            connection.commit()
+        for cursor, where, values in self._each(connection, self._new):
+            cursor.execute(
+                # What says who is alive names columns alone: they are those of the innermost table.
+                f"DELETE FROM {self._new} WHERE {where} AND NOT EXISTS "
+                f"(SELECT 1 FROM {self._old} o WHERE {joined} AND {self._alive})",
+                values,
+            )
+            changed += int(cursor.rowcount)
         return changed
 
     def _bring(self, cursor: Any, where: str, values: list[Any]) -> int:
@@ -100,17 +95,14 @@ class Replay:
     def replay(self, connection: Connection) -> int:
         """One pass; gives how many rows were brought over or revoked."""
         changed = 0
-        for where, values in self._stretches(connection, self._old):
-            with connection.cursor() as cursor:
-                changed += self._bring(cursor, where, values)
-                cursor.execute(
-                    f"UPDATE {self._new} n JOIN {self._old} o ON {self._same} SET n.`valid` = 0 "
-                    f"WHERE {_qualified(where)} AND o.`valid` = 0 AND n.`valid` <> 0",
-                    values,
-                )
-                changed += int(cursor.rowcount)
-                self._lease.renew(cursor)
-            connection.commit()
+        for cursor, where, values in self._each(connection, self._old):
+            changed += self._bring(cursor, where, values)
+            cursor.execute(
+                f"UPDATE {self._new} n JOIN {self._old} o ON {self._same} SET n.`valid` = 0 "
+                f"WHERE {_qualified(where)} AND o.`valid` = 0 AND n.`valid` <> 0",
+                values,
+            )
+            changed += int(cursor.rowcount)
         return changed
 
     def verify(self, connection: Connection) -> Verified:
@@ -118,28 +110,31 @@ class Replay:
         rows = missing = differing = newer = 0
         others = [each for each in self._family.stored if each not in self._family.key]
         equal = " AND ".join(f"n.{quoted(each)} <=> o.{quoted(each)}" for each in others)
-        for where, values in self._stretches(connection, self._old):
+        for cursor, where, values in self._each(connection, self._old):
+            cursor.execute(
+                f"SELECT COUNT(*), COALESCE(SUM(n.{self._first} IS NULL), 0), "
+                f"COALESCE(SUM(n.{self._first} IS NOT NULL AND NOT ({equal})), 0) "
+                f"FROM {self._source.format(where=where)}",
+                values,
+            )
+            found = [int(each) for each in cursor.fetchone() or (0, 0, 0)]
+            rows, missing, differing = rows + found[0], missing + found[1], differing + found[2]
+        for cursor, where, values in self._each(connection, self._new):
+            cursor.execute(
+                f"SELECT COUNT(*) FROM (SELECT * FROM {self._new} WHERE {where}) n LEFT JOIN {self._old} o "
+                f"ON {self._same} WHERE o.{self._first} IS NULL",
+                values,
+            )
+            newer += _number(cursor)
+        return Verified(rows, missing, differing, newer)
+
+    def _each(self, connection: Connection, table: str) -> Iterator[tuple[Any, str, list[Any]]]:
+        """The stretches of a table, each in a transaction of its own that renews the lease."""
+        for where, values in self._stretches(connection, table):
             with connection.cursor() as cursor:
-                cursor.execute(
-                    f"SELECT COUNT(*), COALESCE(SUM(n.{self._first} IS NULL), 0), "
-                    f"COALESCE(SUM(n.{self._first} IS NOT NULL AND NOT ({equal})), 0) "
-                    f"FROM {self._source.format(where=where)}",
-                    values,
-                )
-                found = [int(each) for each in cursor.fetchone() or (0, 0, 0)]
+                yield cursor, where, values
                 self._lease.renew(cursor)
             connection.commit()
-            rows, missing, differing = rows + found[0], missing + found[1], differing + found[2]
-        for where, values in self._stretches(connection, self._new):
-            with connection.cursor() as cursor:
-                cursor.execute(
-                    f"SELECT COUNT(*) FROM (SELECT * FROM {self._new} WHERE {where}) n LEFT JOIN {self._old} o "
-                    f"ON {self._same} WHERE o.{self._first} IS NULL",
-                    values,
-                )
-                newer += _number(cursor)
-            connection.commit()
-        return Verified(rows, missing, differing, newer)
 
     def _stretches(self, connection: Connection, table: str) -> list[tuple[str, list[Any]]]:
         """The whole of a table, in ranges of its key's first column."""

@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
 from dbaudit.repair.target import Target, open_target
 from dbaudit.server.server import Server
 from tests.repair.dumps import dump
-
-
-@pytest.fixture
-def journal(server: Server, schema: str) -> Iterator[str]:
-    """The name of a journal schema that does not exist; dropped afterwards."""
-    name = f"j_{schema[-8:]}"
-    server.drop_database(name)
-    yield name
-    server.drop_database(name)
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,15 +14,6 @@ from tests.cli.conftest import dbaudit, environment
 __all__ = ["dbaudit", "environment"]
 
 Execute = Callable[..., list[tuple[Any, ...]]]
-
-
-@pytest.fixture
-def journal(server: Server, schema: str) -> Iterator[str]:
-    """The name of a journal schema that does not exist; dropped afterwards."""
-    name = f"j_{schema[-8:]}"
-    server.drop_database(name)
-    yield name
-    server.drop_database(name)
 
 
 @pytest.fixture

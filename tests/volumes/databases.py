@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import pytest
-
 from dbaudit.migration.catalogue import load_catalogue, reference_at
 from dbaudit.release import release
 from dbaudit.server.server import Server
@@ -24,12 +20,3 @@ def load_untyped(server: Server, schema: str, volumes: int) -> None:
         f"INSERT INTO volumes (id, project_id, host, size, status, deleted) VALUES {values};\n"
     )
     load(server, schema, reference, rows)
-
-
-@pytest.fixture
-def journal(server: Server, schema: str) -> Iterator[str]:
-    """The name of a journal schema that does not exist; dropped afterwards."""
-    name = f"j_{schema[-8:]}"
-    server.drop_database(name)
-    yield name
-    server.drop_database(name)

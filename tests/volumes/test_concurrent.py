@@ -21,9 +21,7 @@ from dbaudit.repair.throttle import Throttle
 from dbaudit.server.server import Server
 from dbaudit.volumes import backfill, rehost
 from dbaudit.volumes.look import Look
-from tests.volumes.databases import journal, load_untyped
-
-__all__ = ["journal"]
+from tests.volumes.databases import load_untyped
 
 pytestmark = pytest.mark.heavy
 

@@ -22,9 +22,8 @@ from dbaudit.volumes.look import Look
 from tests.repair.conftest import execute
 from tests.repair.dumps import dump
 from tests.test_laws import load
-from tests.volumes.databases import journal
 
-__all__ = ["execute", "journal"]
+__all__ = ["execute"]
 
 Execute = Callable[..., list[tuple[Any, ...]]]
 ROWS = """

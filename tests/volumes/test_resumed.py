@@ -15,11 +15,11 @@ from dbaudit.server.server import Server
 from tests.cli.conftest import Dbaudit, dbaudit, environment
 from tests.repair.conftest import execute
 from tests.repair.dumps import dump
-from tests.volumes.databases import journal, load_untyped
+from tests.volumes.databases import load_untyped
 
 pytestmark = pytest.mark.heavy
 
-__all__ = ["dbaudit", "environment", "execute", "journal"]
+__all__ = ["dbaudit", "environment", "execute"]
 
 VOLUMES = 1_500
 WORDS = {
