@@ -7,8 +7,7 @@ runs of the peers are interleaved; each begins on a fresh copy of the data. Need
 every run, the medians, and what is promised; exits 1 where a promise is not kept. --rebuild, which leaves the old table
 beside the new one, is one of the peers: its rows a second are the dead rows that it got rid of. With --gentle: what a
 service that uses the table meanwhile feels of the default profile, and of pt-archiver --bulk-delete at the same rows a
-second, as far as
-one gentle connection reaches that.
+second, as far as one gentle connection reaches that.
 """
 
 from __future__ import annotations
