@@ -148,9 +148,8 @@ class Prepared:
         rewrite(cursor, edits, self._numbers)
         for insert in edits.inserts:
             names = ", ".join(map(quoted, insert.values))
-            marks = ", ".join(["%s"] * len(insert.values))
             values = tuple(insert.values.values())
-            cursor.execute(f"INSERT INTO {quoted(insert.table)} ({names}) VALUES ({marks})", values)
+            cursor.execute(f"INSERT INTO {quoted(insert.table)} ({names}) VALUES ({marks(values)})", values)
             new[insert.table].append(int(insert.values.get("id") or cursor.lastrowid))
         for table, found in new.items():
             self._copy(cursor, table, found, AFTER)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sized
 from typing import Any
 
 from dbaudit.repair.edits import OWN_ID, Edit, Edits, Value
@@ -61,6 +61,6 @@ def parts(ids: Iterable[int]) -> list[list[int]]:
     return [found[start : start + AT_ONCE] for start in range(0, len(found), AT_ONCE)]
 
 
-def marks(part: Sequence[int]) -> str:
+def marks(values: Sized) -> str:
     """The places of values in a statement."""
-    return ", ".join(["%s"] * len(part))
+    return ", ".join(["%s"] * len(values))

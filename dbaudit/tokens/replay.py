@@ -53,20 +53,12 @@ class Replay:
 
     def mirror(self, connection: Connection) -> int:
         """One pass before the swap; gives how many rows of the new table were made, changed or deleted."""
-        changed = 0
         others = [each for each in self._family.stored if each not in self._family.key]
         sets = ", ".join(f"n.{quoted(each)} = o.{quoted(each)}" for each in others)
         equal = " AND ".join(
             f"CAST(n.{quoted(each)} AS BINARY) <=> CAST(o.{quoted(each)} AS BINARY)" for each in others
         )
-        for cursor, where, values in self._each(connection, self._old):
-            changed += self._bring(cursor, where, values)
-            cursor.execute(
-                f"UPDATE {self._new} n JOIN {self._old} o ON {self._same} SET {sets} "
-                f"WHERE {_qualified(where)} AND NOT ({equal})",
-                values,
-            )
-            changed += int(cursor.rowcount)
+        changed = self._follow(connection, sets, f"NOT ({equal})")
         joined = " AND ".join(f"o.{quoted(each)} = {self._new}.{quoted(each)}" for each in self._family.key)
         for cursor, where, values in self._each(connection, self._new):
             cursor.execute(
@@ -94,12 +86,16 @@ class Replay:
 
     def replay(self, connection: Connection) -> int:
         """One pass; gives how many rows were brought over or revoked."""
+        return self._follow(connection, "n.`valid` = 0", "o.`valid` = 0 AND n.`valid` <> 0")
+
+    def _follow(self, connection: Connection, sets: str, differing: str) -> int:
+        """Bring over what the new table lacks, and set what differs in rows that both have."""
         changed = 0
         for cursor, where, values in self._each(connection, self._old):
             changed += self._bring(cursor, where, values)
             cursor.execute(
-                f"UPDATE {self._new} n JOIN {self._old} o ON {self._same} SET n.`valid` = 0 "
-                f"WHERE {_qualified(where)} AND o.`valid` = 0 AND n.`valid` <> 0",
+                f"UPDATE {self._new} n JOIN {self._old} o ON {self._same} SET {sets} "
+                f"WHERE {_qualified(where)} AND {differing}",
                 values,
             )
             changed += int(cursor.rowcount)
