@@ -19,6 +19,10 @@ MAKE = (
     "d DATETIME, x DECIMAL(8,2), f DOUBLE, PRIMARY KEY (`k`, n)) ENGINE=InnoDB DEFAULT CHARSET=utf8"
 )
 COLUMNS = ("k", "n", "a", "b", "d", "x", "f")
+# The numbers from 0 to 9,999, and what they are selected from.
+_DIGITS = " UNION ALL ".join(f"SELECT {number} AS d" for number in range(10))
+VALUE = "t0.d + 10 * t1.d + 100 * t2.d + 1000 * t3.d"
+VALUES = ", ".join(f"({_DIGITS}) AS t{number}" for number in range(4))
 
 
 @pytest.fixture
@@ -47,8 +51,7 @@ def differences(server: Server, schema: str, execute: Execute) -> Iterator[Calla
 
 
 def filled(execute: Execute, rows: int) -> None:
-    digits = " UNION ALL ".join(f"SELECT {number} AS d" for number in range(10))
-    tens = ", ".join(f"({digits}) AS t{number}" for number in range(5))
+    tens = ", ".join(f"({_DIGITS}) AS t{number}" for number in range(5))
     value = "t0.d + 10 * t1.d + 100 * t2.d + 1000 * t3.d + 10000 * t4.d"
     execute(
         f"INSERT INTO l SELECT CONCAT('key|', ({value}) % 977), {value}, CONCAT('a,', {value}), IF(t0.d = 3, NULL, "
@@ -119,12 +122,9 @@ def test_types_and_charsets_may_differ(
 
 def test_whole_numbers_as_key_with_gaps(server: Server, schema: str, execute: Execute) -> None:
     make = "CREATE TABLE {} (id INT NOT NULL PRIMARY KEY, a VARCHAR(20)) ENGINE=InnoDB"
-    digits = " UNION ALL ".join(f"SELECT {number} AS d" for number in range(10))
-    value = "t0.d + 10 * t1.d + 100 * t2.d + 1000 * t3.d"
     execute(
         make.format("l"), make.format("r"),
-        f"INSERT INTO l SELECT IF({value} < 9000, {value}, ({value}) * 200000), 'a' FROM "
-        + ", ".join(f"({digits}) AS t{number}" for number in range(4)),
+        f"INSERT INTO l SELECT IF({VALUE} < 9000, {VALUE}, ({VALUE}) * 200000), 'a' FROM {VALUES}",
         "INSERT INTO r SELECT * FROM l", "INSERT INTO r VALUES (-7, 'x'), (2147483647, 'x')",
         "DELETE FROM r WHERE id = 8999", "UPDATE r SET a = 'b' WHERE id IN (0, 1800000000)",
     )  # fmt: skip
@@ -183,11 +183,9 @@ def test_the_separator_and_null_in_every_kind_of_column(server: Server, schema: 
 def test_values_of_many_rows_that_are_swapped(server: Server, schema: str, execute: Execute) -> None:
     """The sums of hashes that are linear would not change for some of these."""
     make = "CREATE TABLE {} (id INT NOT NULL PRIMARY KEY, a TINYINT NOT NULL) ENGINE=InnoDB"
-    digits = " UNION ALL ".join(f"SELECT {number} AS d" for number in range(10))
-    value = "t0.d + 10 * t1.d + 100 * t2.d + 1000 * t3.d"
     execute(
         make.format("l"), make.format("r"),
-        f"INSERT INTO l SELECT {value}, ({value}) % 2 FROM " + ", ".join(f"({digits}) AS t{n}" for n in range(4)),
+        f"INSERT INTO l SELECT {VALUE}, ({VALUE}) % 2 FROM {VALUES}",
         "INSERT INTO r SELECT id, 1 - a FROM l",
     )  # fmt: skip
     with contextlib.closing(server.admin(schema)) as one, contextlib.closing(server.admin(schema)) as other:
