@@ -10,11 +10,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from dbaudit.migration.catalogue import Catalogue, load_catalogue, normal, reference, reference_at
+from dbaudit.migration.catalogue import Catalogue, load_catalogue, normal, reference_at
 from dbaudit.migration.effects import State, states
 from dbaudit.migration.steps import StepFacts, Work
+from dbaudit.migration.way import way
 from dbaudit.release import Release
-from dbaudit.schema.canon import canonical, canonical_table
+from dbaudit.schema.canon import canonical
 from dbaudit.schema.model import Schema, Table
 from dbaudit.schema.table_diff import diff_tables
 
@@ -152,34 +153,12 @@ def _distances(catalogue: Catalogue, schema: Schema, versions: Mapping[str, int]
     A number comes twice where db sync does other work after its step. Only the tables that a step touches are compared
     again.
     """
-    main = _main(catalogue)
-    at = reference(catalogue.service, catalogue.first)
-    if at is None:
-        return
-    for extension in catalogue.steps:
-        if extension.repository != main and extension.number <= versions.get(extension.repository, 0):
-            at = catalogue.apply(at, extension)
-    far: dict[str, int] = {}
-    seen: dict[str, Table | None] = {}
-    number = catalogue.releases[catalogue.first][main]
-    chain: tuple[StepFacts | None, ...] = (None, *_chain(catalogue, versions))
-    for step in chain:
-        if step is not None:
-            at = catalogue.apply(at, step)
-            number = step.number if step.repository == main else number
-        for name in {*at.tables, *schema.tables, *far}:
-            table = at.tables.get(name)
-            if name not in seen or seen[name] is not table:
-                seen[name], far[name] = table, _distance(table, schema.tables.get(name))
+    extensions = tuple(sorted((name, at) for name, at in versions.items() if name != _main(catalogue)))
+    far = dict.fromkeys(schema.tables, 1)
+    for number, tables in way(catalogue.service, extensions, silent=not versions):
+        for name, table in tables.items():
+            far[name] = _distance(table, schema.tables.get(name))
         yield number, sum(far.values())
-
-
-def _chain(catalogue: Catalogue, versions: Mapping[str, int]) -> Iterator[StepFacts]:
-    """The steps of the main repository, of all repositories where the database says nothing, and work outside."""
-    for step in catalogue.steps:
-        if step.repository == _main(catalogue) or not versions:
-            yield step
-            yield from (work for work in catalogue.outside if work.id == step.id)
 
 
 def _distance(table: Table | None, actual: Table | None) -> int:
@@ -191,7 +170,6 @@ def _distance(table: Table | None, actual: Table | None) -> int:
 
 @lru_cache(maxsize=4096)
 def _cached_distance(table: Table, actual: Table) -> int:
-    table = canonical_table(table)
     if table == actual:
         return 0
     return sum(not difference.harmless for difference in diff_tables(table, actual))

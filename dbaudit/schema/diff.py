@@ -48,7 +48,7 @@ def differences(left: Schema, right: Schema) -> Iterator[Difference]:
         old, new = left.tables.get(name), right.tables.get(name)
         if old is None or new is None:
             yield whole(Kind.TABLE, name, name, old, new, render_table)
-        elif old != new or old.unsupported:
+        elif old.unsupported or (old is not new and old != new):  # canonical ones that are equal mostly are one
             yield from diff_tables(*_with_known_options(old, new))
     yield from _others(Kind.VIEW, left.views, right.views)
     yield from _others(Kind.TRIGGER, left.triggers, right.triggers)

@@ -107,8 +107,15 @@ class CheckConstraint:
     column: str = ""
 
 
+class _Hashed:
+    """A place for the hash of a value that is large, that does not change and that is looked up often."""
+
+    __slots__ = ("_hash",)
+    _hash: int
+
+
 @dataclass(frozen=True, slots=True)
-class Table:
+class Table(_Hashed):
     """A base table. `options` holds what has no field of its own, keys in lower case.
 
     `unsupported` is the reason why this table cannot be represented whole; it is then never called equal.
@@ -127,6 +134,14 @@ class Table:
     options: tuple[tuple[str, str], ...] = ()
     partitions: str | None = None
     unsupported: str | None = None
+
+    def __hash__(self) -> int:
+        try:
+            return self._hash
+        except AttributeError:
+            found = hash(tuple(getattr(self, name) for name in self.__match_args__))
+            object.__setattr__(self, "_hash", found)
+            return found
 
     def column(self, name: str) -> Column | None:
         """The column of that name; names of columns do not depend on case."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from operator import attrgetter
 from typing import TypeVar
 
 from dbaudit.schema.canon._charsets import default_collation, of_column
@@ -77,11 +78,12 @@ def attributes(
     kind: Kind, table: str | None, name: str, fields: Sequence[str], old: object, new: object
 ) -> Iterator[Difference]:
     """The differences in these fields of two values."""
-    before, after = ({field: getattr(value, field) for field in fields} for value in (old, new))
-    if before == after:
+    get = attrgetter(*fields)
+    if old is new or get(old) == get(new):
         return
     from deepdiff import DeepDiff  # here: most runs find nothing that differs, and it takes long to import
 
+    before, after = ({field: getattr(value, field) for field in fields} for value in (old, new))
     changed = DeepDiff(before, after).affected_root_keys
     for field in fields:
         if field in changed:
@@ -101,6 +103,8 @@ def _columns(left: Table, right: Table) -> Iterator[Difference]:
     new = {column.name.lower(): column for column in right.columns}
     for key in dict.fromkeys((*old, *new)):
         before, after = old.get(key), new.get(key)
+        if before is after:
+            continue
         if before is not None and after is not None:
             before, after = _with_charsets(left, before, right, after)
             yield from attributes(Kind.COLUMN, left.name, old[key].name, COLUMN_FIELDS, before, after)

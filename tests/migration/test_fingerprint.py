@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import cache
 
 import pytest
 
@@ -75,7 +76,12 @@ def cut(step: StepFacts, works: tuple[Work, ...]) -> StepFacts:
 Prefix = tuple[StepFacts, int, Mapping[str, int], Schema, bool]
 
 
-def prefixes(service: str) -> Iterator[Prefix]:
+@cache
+def prefixes(service: str) -> tuple[Prefix, ...]:
+    return tuple(_prefixes(service))
+
+
+def _prefixes(service: str) -> Iterator[Prefix]:
     """Step, lines done, numbers before it, the schema then, and whether it is the step's whole result.
 
     Only those that differ from the schema before the step.
@@ -130,9 +136,9 @@ def as_a_newer_server_writes_it(schema: Schema) -> Schema:
 @pytest.mark.parametrize("service", SERVICES)
 def test_each_prefix_of_each_steps_work_is_half_applied(service: str, found_as: Callable[[Schema], Schema]) -> None:
     """All of them as upstream has it, a draw of each other kind."""
-    drawn = list(prefixes(service))
+    drawn = prefixes(service)
     if found_as is not as_it_is:
-        drawn = random.Random(service).sample(drawn, min(25, len(drawn)))
+        drawn = tuple(random.Random(service).sample(drawn, min(25, len(drawn))))
     assert len(drawn) >= 20
     for step, length, numbers, schema, whole in drawn:
         half = stand(found_as(schema), Versions(numbers)).half_applied

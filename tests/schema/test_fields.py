@@ -6,6 +6,7 @@ Changes of the model here; below them the same by SQL, on servers, for what only
 from __future__ import annotations
 
 import contextlib
+import itertools
 import random
 from dataclasses import fields, replace
 from typing import Any
@@ -200,9 +201,8 @@ def test_of_500_changes_of_one_field_each_is_told_and_nothing_else(service: str)
     base, dice = rich(service), random.Random(f"fields {service}")
     assert diff(base, base) == ()
     seen: dict[str, int] = {}
-    for number in range(126 * 60):
-        path = paths()[number % len(paths())]
-        if sum(seen.values()) >= 126 and len(seen) == len(paths()):
+    for path in itertools.islice(itertools.cycle(every := paths()), 126 * 60):
+        if sum(seen.values()) >= 126 and len(seen) == len(every):
             break
         if (mutant := changed(dice, base, path)) is None:
             continue
@@ -211,7 +211,7 @@ def test_of_500_changes_of_one_field_each_is_told_and_nothing_else(service: str)
         assert diff(mutant, base) == (found[0].reversed(),), path
         assert fits(found[0], path), (path, found)
         seen[path] = seen.get(path, 0) + 1
-    assert set(seen) == set(paths()), set(paths()) - set(seen)
+    assert set(seen) == set(every), set(every) - set(seen)
     assert sum(seen.values()) >= 126
 
 

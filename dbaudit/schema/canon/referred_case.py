@@ -8,23 +8,31 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from dbaudit.schema.model import ForeignKey, Schema, Table
+from dbaudit.schema.canon._change import changed
+from dbaudit.schema.model import ForeignKey, Schema
 
 
 def schema(schema: Schema) -> Schema:
     """Uses the name of the table that is there."""
+    lost = {
+        name: table for name, table in schema.tables.items() if any(_is_lost(key, schema) for key in table.foreign_keys)
+    }
+    if not lost:
+        return schema
     by_lower: dict[str, list[str]] = {}
     for name in schema.tables:
         by_lower.setdefault(name.lower(), []).append(name)
 
-    def key(each: ForeignKey) -> ForeignKey:
+    def found(each: ForeignKey) -> ForeignKey:
         names = by_lower.get(each.referred_table.lower(), [])
-        if each.referred_schema is not None or each.referred_table in schema.tables or len(names) != 1:
-            return each
-        return replace(each, referred_table=names[0])
+        return replace(each, referred_table=names[0]) if _is_lost(each, schema) and len(names) == 1 else each
 
-    def table(each: Table) -> Table:
-        keys = tuple(map(key, each.foreign_keys))
-        return each if keys == each.foreign_keys else replace(each, foreign_keys=keys)
+    respelled = {
+        name: changed(table, foreign_keys=tuple(map(found, table.foreign_keys))) for name, table in lost.items()
+    }
+    return replace(schema, tables={**schema.tables, **respelled})
 
-    return replace(schema, tables={name: table(each) for name, each in schema.tables.items()})
+
+def _is_lost(key: ForeignKey, schema: Schema) -> bool:
+    """Whether the key refers to a table of its own database that is not there by this name."""
+    return key.referred_schema is None and key.referred_table not in schema.tables

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import lru_cache
 
 from dbaudit.schema.canon._charsets import alias, default_collation
 from dbaudit.schema.canon.integer_width import plain
@@ -27,6 +28,7 @@ def schema(schema: Schema) -> Schema:
     return replace(schema, routines=routines) if routines else schema
 
 
+@lru_cache(maxsize=1024)  # the same ones come back with each comparison
 def _routine(routine: Routine) -> Routine:
     end = balanced(routine.body, 0) if routine.kind == "FUNCTION" and routine.body.startswith("(") else -1
     match = _RETURNS.match(routine.body, end) if end > 0 else None

@@ -9,6 +9,7 @@ A query of a form that is not known keeps its text; such a pair of servers shows
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 
 from dbaudit.schema.canon._select import selected
 from dbaudit.schema.model import Schema, View
@@ -21,6 +22,7 @@ def schema(schema: Schema) -> Schema:
     return replace(schema, views=views) if views else schema
 
 
+@lru_cache(maxsize=1024)  # the same ones come back with each comparison
 def _view(view: View) -> View:
     query = selected(view.select, [name(column) for column in view.columns])
     return view if query is None else replace(view, select=query, columns=())
