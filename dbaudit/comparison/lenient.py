@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import TypeVar
 
 from dbaudit.comparison.side import Fault, Place
@@ -22,8 +21,6 @@ from dbaudit.schema.text import IDENTIFIER, STRING, unquote
 _Object = TypeVar("_Object")
 # Where a statement stands: object's kind and name, and the characters before the spot in it.
 Locate = Callable[[str, str, int], Place | None]
-# Most tables are word for word the same on both sides: their text is read once.
-read_once = lru_cache(maxsize=4096)(read_table)
 # Tables that a query names: after FROM, JOIN and the commas between them, as servers print it.
 _FROM = re.compile(rf"{STRING}|\b(?:from|join)\s+\(*(?:{IDENTIFIER}\.)?(?P<table>{IDENTIFIER})", re.IGNORECASE)
 _TYPES = re.compile(r"cannot represent: (?:column [^:]+: )?(?P<first>[^;]+)")
@@ -65,7 +62,7 @@ class Lenient:
             self._fault("no-definition", "table", name, f"table `{name}` cannot be compared: {why}")
             return Table(name, unsupported=why)
         try:
-            table = read_once(sql)
+            table = read_table(sql)
         except DbauditError as error:
             self._fault("unreadable-table", "table", name, f"table `{name}` cannot be read: {error.what}")
             return Table(name, unsupported=error.what)

@@ -20,14 +20,15 @@ from dbaudit.repair.work import Work
 def apply(work: Work, target: Target, throttle: Throttle, limits: Limits, watch: Watch = silent) -> Outcome:
     """Repair. Raises BusyError (75) where another run is at work or this one is held back, Interrupted on a signal."""
     with target.session() as connection:
-        refuse_if_held(connection, target)
-        first = make_plan(work, target, connection)
-    check_limits(first, limits)
+        number = refuse_if_held(connection, target)
+        plan = make_plan(work, target, connection)
+    check_limits(plan, limits)
     init_journal(target)
     link = Link(target, throttle.stop, limits.patience)
     try:
         lease = Lease.take(link.connection, target.journal, target.database, work.name, limits.lease_seconds)
-        return Run(work, link, lease, throttle, limits, watch).carry_out()
+        run = Run(work, link, lease, throttle, limits, watch)
+        return run.carry_out(plan if lease.number == number + 1 else None)  # as it stands, or made anew
     except pymysql.MySQLError as error:
         raise target.failure(error) from error
     finally:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dbaudit.errors import DbauditError
 from dbaudit.repair.walk import Key, primary_key
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from dbaudit.repair.work import Part
     from dbaudit.server.server import Connection
 
+# Foreign keys as the server lists them: a row for each column, with its names and the rule.
+ForeignKeys = list[dict[str, str]]
 _CASCADES = ("CASCADE", "SET NULL", "SET DEFAULT")
 
 
@@ -65,14 +67,13 @@ class Closure:
         return self.tables[0]
 
 
-def closure_of(part: Part, schema: Schema, connection: Connection, target: Target) -> Closure:
+def closure_of(part: Part, schema: Schema, foreign: ForeignKeys, target: Target) -> Closure:
     """What a part reaches. Raises DbauditError with the reason where it cannot be repaired safely."""
     table = schema.tables.get(part.table)
     if table is None:
         raise DbauditError(f"there is no table `{part.table}` in {target.shown}", "is this the right database?")
     found: dict[str, Touched] = {part.table: touched(table)}
     edges: list[Edge] = []
-    foreign = list(_foreign_keys(connection, target.database))
     queue = [part.table] if part.deletes else []
     while queue:
         parent = queue.pop(0)
@@ -86,9 +87,9 @@ def closure_of(part: Part, schema: Schema, connection: Connection, target: Targe
     return Closure(tuple(found.values()), tuple(edges))
 
 
-def referred_columns(connection: Connection, database: str, table: str) -> frozenset[str]:
+def referred_columns(foreign: ForeignKeys, table: str) -> frozenset[str]:
     """Columns of a table to which foreign keys refer, from whatever schema."""
-    return frozenset(row["to_column"] for row in _foreign_keys(connection, database) if row["parent"] == table)
+    return frozenset(row["to_column"] for row in foreign if row["parent"] == table)
 
 
 def touched(table: Table) -> Touched:
@@ -112,7 +113,8 @@ def _refuse(each: Touched, schema: Schema) -> None:
         )
 
 
-def _foreign_keys(connection: Connection, database: str) -> Iterator[dict[str, Any]]:
+def foreign_keys(connection: Connection, database: str) -> ForeignKeys:
+    """The foreign keys that refer to a database, from whatever schema."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT k.TABLE_SCHEMA, k.TABLE_NAME, k.CONSTRAINT_NAME, k.COLUMN_NAME, k.REFERENCED_TABLE_NAME, "
@@ -123,12 +125,11 @@ def _foreign_keys(connection: Connection, database: str) -> Iterator[dict[str, A
             (database,),
         )
         names = ("schema", "child", "name", "column", "parent", "to_column", "rule")
-        for row in cursor.fetchall():
-            yield dict(zip(names, map(str, row), strict=True))
+        return [dict(zip(names, map(str, row), strict=True)) for row in cursor.fetchall()]
 
 
-def _cascades(foreign: list[dict[str, Any]], parent: str, database: str) -> Iterator[Edge]:
-    by_name: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+def _cascades(foreign: ForeignKeys, parent: str, database: str) -> Iterator[Edge]:
+    by_name: dict[tuple[str, str, str], list[dict[str, str]]] = {}
     for row in foreign:
         if row["parent"] == parent and row["rule"] in _CASCADES:
             by_name.setdefault((row["schema"], row["child"], row["name"]), []).append(row)

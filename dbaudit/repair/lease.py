@@ -126,7 +126,7 @@ class Lease:
             if found and not found.free:
                 connection.rollback()
                 raise found.refusal()
-            number = (found.number if found else _number(cursor, table, name)) + 1
+            number = (found.number if found else last(connection, journal, name)) + 1
             cursor.execute(
                 f"UPDATE {table} SET number = %s, holder = %s, work = %s, run = NULL, "
                 "expires = UTC_TIMESTAMP(6) + INTERVAL %s SECOND WHERE name = %s AND number = %s",
@@ -206,6 +206,13 @@ def held(connection: Connection, journal: Journal, name: str) -> Held | None:
     return Held(_read(row[0]), str(row[1]), run, int(row[3]), int(row[4] or 0) / 1e6)
 
 
+def last(connection: Connection, journal: Journal, name: str) -> int:
+    """The number of the last lease of a database, 0 where it had none."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT number FROM {journal.table('lease')} WHERE name = %s", (name,))
+        return int((cursor.fetchone() or (0,))[0])
+
+
 def unlock(connection: Connection, journal: Journal, name: str) -> Held | None:
     """Take a lease away that expired, or whose process is gone; gives it, None where nobody held it.
 
@@ -224,11 +231,6 @@ def unlock(connection: Connection, journal: Journal, name: str) -> Held | None:
         )
     connection.commit()
     return found
-
-
-def _number(cursor: Any, table: str, name: str) -> int:
-    cursor.execute(f"SELECT number FROM {table} WHERE name = %s", (name,))
-    return int((cursor.fetchone() or (0,))[0])
 
 
 def _read(text: str) -> Holder:

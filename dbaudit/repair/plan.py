@@ -12,7 +12,7 @@ from dbaudit.change import Delete, Update
 from dbaudit.check import Cannot, Tables
 from dbaudit.errors import DbauditError
 from dbaudit.repair.chunk import check_change
-from dbaudit.repair.closure import Closure, closure_of, referred_columns
+from dbaudit.repair.closure import Closure, ForeignKeys, closure_of, foreign_keys, referred_columns
 from dbaudit.repair.refusal import refuse_if_unsafe
 from dbaudit.repair.replicas import registered, sees_all
 from dbaudit.repair.secret import shown
@@ -93,7 +93,8 @@ def make_plan(work: Work, target: Target, connection: Connection) -> Plan:
     connection.commit()
     schema = read_live(connection, target.database)
     try:
-        parts = tuple(_plan_part(part, schema, connection, target) for part in work.parts)
+        foreign = foreign_keys(connection, target.database)
+        parts = tuple(_plan_part(part, schema, foreign, connection, target) for part in work.parts)
     except Cannot as reason:
         raise DbauditError(f"{work.name} cannot be repaired here: {reason}", "is this the right database?") from reason
     connection.commit()
@@ -110,10 +111,10 @@ def make_plan(work: Work, target: Target, connection: Connection) -> Plan:
     return Plan(work, parts, schema, tuple(notes))
 
 
-def _plan_part(part: Part, schema: Schema, connection: Connection, target: Target) -> PartPlan:
-    closure = closure_of(part, schema, connection, target)
+def _plan_part(part: Part, schema: Schema, foreign: ForeignKeys, connection: Connection, target: Target) -> PartPlan:
+    closure = closure_of(part, schema, foreign, target)
     tables = Tables(schema)
-    check_change(part, closure, tables, referred_columns(connection, target.database, part.table))
+    check_change(part, closure, tables, referred_columns(foreign, part.table))
     table = getattr(tables, part.table)
     keys = closure.root.key.of(table)
     bad = part.rows(tables)

@@ -10,7 +10,7 @@ import pymysql
 from dbaudit.errors import DbauditError
 from dbaudit.repair import faults
 from dbaudit.repair.journal import is_there
-from dbaudit.repair.lease import held
+from dbaudit.repair.lease import held, last
 
 if TYPE_CHECKING:
     from dbaudit.repair.target import Target
@@ -33,18 +33,22 @@ def refuse_if_unsafe(connection: Connection, target: Target) -> tuple[str, ...]:
     return _refuse_if_filtered(connection, target)
 
 
-def refuse_if_held(connection: Connection, target: Target) -> None:
+def refuse_if_held(connection: Connection, target: Target) -> int:
     """Raise BusyError where another run is at work, before anything is counted: a plan may take minutes.
 
     The lease itself is taken later; this only tells at once. On a server that takes no writes nobody is at work,
-    whatever its lease says.
+    whatever its lease says. Gives the number of the last lease: who then takes the next one knows that nobody was at
+    work in between.
     """
     _refuse_if_read_only(target)
-    if is_there(connection, target):
-        found = held(connection, target.journal, target.database)
-        connection.commit()
-        if found and not found.free:
-            raise found.refusal()
+    if not is_there(connection, target):
+        return 0
+    number = last(connection, target.journal, target.database)
+    found = held(connection, target.journal, target.database)
+    connection.commit()
+    if found and not found.free:
+        raise found.refusal()
+    return number
 
 
 def _refuse_if_read_only(target: Target) -> None:

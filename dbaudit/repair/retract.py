@@ -65,14 +65,16 @@ def undo(
     """Undo a run. Raises DbauditError where it is refused, BusyError where another run is at work, Interrupted."""
     limits = limits or Limits()
     with target.session() as connection:
-        refuse_if_held(connection, target)
-        refuse(plan_undo(target, connection, run), connection)
+        number = refuse_if_held(connection, target)
+        plan = plan_undo(target, connection, run)
+        refuse(plan, connection)
         connection.commit()
     link = Link(target, throttle.stop, limits.patience)
     try:
         lease = Lease.take(link.connection, target.journal, target.database, f"undo {run}", limits.lease_seconds)
         try:
-            plan = plan_undo(target, link.connection, run)
+            if lease.number != number + 1:  # another run was at work meanwhile
+                plan = plan_undo(target, link.connection, run)
             done = _Undo(plan, link, lease, throttle, watch, refuse).carry_out(counters(plan.record), limits)
         finally:
             link.rollback()

@@ -51,11 +51,11 @@ class Run(Endurance):
         self.rows, self.chunks, self.later = 0, 0, 0
         self.began = time.monotonic()
 
-    def carry_out(self) -> Outcome:
-        """Begin or go on, do every part, end."""
+    def carry_out(self, plan: Plan | None = None) -> Outcome:
+        """Begin or go on, do every part, end. `plan` is one since which nobody else was at work."""
         state = records.STOPPED
         try:
-            plan = make_plan(self.work, self.target, self.link.connection)
+            plan = plan or make_plan(self.work, self.target, self.link.connection)
             check_limits(plan, self.limits)
             self._between()  # what holds it back does so before the first row
             resumed = self.survive(lambda: self._begin(plan))

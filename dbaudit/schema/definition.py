@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, lru_cache
 
 from sqlalchemy.dialects import mysql
 from sqlalchemy.dialects.mysql.base import MySQLIdentifierPreparer
@@ -63,6 +63,7 @@ class _Parts:
     unread: list[str] = field(default_factory=list)
 
 
+@lru_cache(maxsize=4096)  # a database is read again and again, and most tables are the same each time
 def read_table(create: str) -> Table:
     """The table that a CREATE TABLE statement in a server's own format defines.
 

@@ -16,10 +16,14 @@ def dump(server: Server, schema: str) -> list[str]:
         tables: dict[str, list[str]] = {}
         for table, column in cursor.fetchall():
             tables.setdefault(str(table), []).append(str(column))
-        for table, columns in tables.items():
+        for table in tables:
             cursor.execute(f"SHOW CREATE TABLE `{table}`")
             lines.append(str((cursor.fetchone() or ("", ""))[1]))
-            values = ", ".join(f"IFNULL(HEX(CAST(`{column}` AS BINARY)), 'NULL')" for column in columns)
-            cursor.execute(f"SELECT CONCAT_WS(' ', {values}) FROM `{table}`")  # a row is one value to read, not forty
-            lines += sorted(f"{table}: {row}" for (row,) in cursor.fetchall())
+        cursor.execute(" UNION ALL ".join(f"({_rows(*each)})" for each in tables.items()))
+        lines += sorted(f"{table}: {row}" for table, row in cursor.fetchall())
     return lines
+
+
+def _rows(table: str, columns: list[str]) -> str:
+    values = ", ".join(f"IFNULL(HEX(CAST(`{column}` AS BINARY)), 'NULL')" for column in columns)
+    return f"SELECT '{table}', CONCAT_WS(' ', {values}) FROM `{table}`"  # a row is one value to read, not forty

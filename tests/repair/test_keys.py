@@ -14,7 +14,7 @@ from dbaudit.errors import DbauditError
 from dbaudit.repair import run as runs
 from dbaudit.repair.apply import apply
 from dbaudit.repair.chunk import Bounds, Chunker
-from dbaudit.repair.closure import closure_of
+from dbaudit.repair.closure import closure_of, foreign_keys
 from dbaudit.repair.limits import Limits
 from dbaudit.repair.pace import Pace
 from dbaudit.repair.plan import make_plan
@@ -87,7 +87,7 @@ def test_every_row_is_met_once(
 def chunker(target: Target, execute: Execute) -> Chunker:
     with target.session() as connection:
         schema = read_live(connection, target.database)
-        closure = closure_of(DROP.parts[0], schema, connection, target)
+        closure = closure_of(DROP.parts[0], schema, foreign_keys(connection, target.database), target)
     return Chunker(DROP.parts[0], closure, target.journal, Tables(schema), Bounds())
 
 
