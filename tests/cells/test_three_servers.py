@@ -15,18 +15,15 @@ from dbaudit.cells.looking import Looking
 from dbaudit.comparison.live import Credentials
 from dbaudit.comparison.operand import Reading, read_operand
 from dbaudit.comparison.side import Side
-from dbaudit.dump.index import read_counts
 from dbaudit.dump.restore import restore
-from dbaudit.dump.source import open_dump
 from dbaudit.errors import DbauditError
 from dbaudit.server.server import Server
 from tests import matrix
-from tests.flavors.cloud import reduced
+from tests.flavors.cloud import WHOLE, Cut, Dumps
 
 NAMES = ("t_three_top", "t_three_1", "t_three_2", "t_three_3")
 NUMBER = "CRC32({}) % 3"
-SHARED = (("instance_system_metadata", "instance_uuid"), ("instance_metadata", "instance_uuid"),
-          ("block_device_mapping", "instance_uuid"), ("instances", "uuid"))  # fmt: skip
+CUTS = dict(zip(NAMES, (WHOLE, *(Cut(1, number) for number in range(3))), strict=True))
 Told = set[tuple[str, tuple[str, ...], str]]
 
 
@@ -59,8 +56,13 @@ class Cloud:
         return found
 
 
+@pytest.fixture(scope="module")
+def dumps(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Dumps:
+    return Dumps(corpus, tmp_path_factory.mktemp("dumps"))
+
+
 @pytest.fixture
-def cloud(serve: Callable[[str], Server], corpus: Path, tmp_path: Path) -> Iterator[Cloud]:
+def cloud(serve: Callable[[str], Server], dumps: Dumps, tmp_path: Path) -> Iterator[Cloud]:
     """Havana's top on the first server of the matrix, a third of its cell's instances on each of three."""
     present = []
     for wish in matrix.WISHES:
@@ -70,17 +72,12 @@ def cloud(serve: Callable[[str], Server], corpus: Path, tmp_path: Path) -> Itera
         pytest.skip("no server of the matrix is here")
     servers = dict(zip(NAMES, (present[0], *(present[number % len(present)] for number in range(3))), strict=True))
     for name, server in servers.items():
-        place = "top" if name == NAMES[0] else "cell"
-        path = reduced(corpus / f"data/nova-{place}-havana.sql.gz", tmp_path / f"{name}.sql")
-        index = read_counts(open_dump(str(path), tmp_path))
+        index = dumps.index("top" if name == NAMES[0] else "cell", "havana", CUTS[name])
         server.drop_database(name)
         restore(index, server, {index.databases[0].name: name})
     found = Cloud(servers, tmp_path)
     named = f"CONCAT('api!cell0', 1 + {NUMBER.format('uuid')})"
     found.run(NAMES[0], f"UPDATE instances SET cell_name = {named} WHERE cell_name IS NOT NULL")
-    for number, name in enumerate(NAMES[1:]):
-        others = (f"DELETE FROM {table} WHERE {NUMBER.format(column)} <> {number}" for table, column in SHARED)
-        found.run(name, "SET foreign_key_checks = 0", *others)
     yield found
     for name, server in servers.items():
         server.drop_database(name)

@@ -12,7 +12,7 @@ from dbaudit.cells.looking import Looking
 from dbaudit.comparison.operand import Reading, read_operand
 from dbaudit.comparison.side import Side
 from dbaudit.server.server import Server
-from tests.flavors.cloud import Cloud, restored
+from tests.flavors.cloud import WHOLE, Cloud, Cut, Dumps, restored
 
 
 @pytest.fixture
@@ -25,17 +25,32 @@ def looking(tmp_path: Path) -> Looking:
     return Looking(tmp_path, 1, 0)
 
 
+@pytest.fixture(scope="session")
+def dumps(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Dumps:
+    return Dumps(corpus, tmp_path_factory.mktemp("dumps"))
+
+
 @pytest.fixture
-def cloud_of(server: Server, corpus: Path, schema_name: str, tmp_path: Path) -> Iterator[Callable[[str], Cloud]]:
-    """Gives the top and the cell of a release on a server, dropped behind the test."""
+def cloud_of(server: Server, dumps: Dumps, schema_name: str, tmp_path: Path) -> Iterator[Callable[..., Cloud]]:
+    """Gives the top and the cell of a release on a server, or a cut of them, dropped behind the test."""
     names = (f"t_{schema_name[-12:]}", f"c_{schema_name[-12:]}", f"j_{schema_name[-12:]}")
     for name in names:
         server.drop_database(name)
     with contextlib.ExitStack() as stack:
-        yield lambda release: stack.enter_context(restored(server, corpus, release, names, tmp_path))
+
+        def get(release: str, cut: Cut = Cut()) -> Cloud:
+            return stack.enter_context(restored(server, dumps, release, names, tmp_path, cut))
+
+        yield get
 
 
 @pytest.fixture
-def cloud(cloud_of: Callable[[str], Cloud], request: pytest.FixtureRequest) -> Cloud:
-    """Havana's, where a test does not say another release."""
+def cloud(cloud_of: Callable[..., Cloud], request: pytest.FixtureRequest) -> Cloud:
+    """A part of Havana's, where a test does not say another release."""
     return cloud_of(getattr(request, "param", "havana"))
+
+
+@pytest.fixture
+def whole(cloud_of: Callable[..., Cloud], request: pytest.FixtureRequest) -> Cloud:
+    """The same with every instance."""
+    return cloud_of(getattr(request, "param", "havana"), WHOLE)

@@ -24,7 +24,7 @@ ALIVE = "UPDATE services SET updated_at = UTC_TIMESTAMP() WHERE id = 2"
 
 
 @pytest.fixture
-def cloud(cloud_of: Callable[[str], Cloud]) -> Cloud:
+def cloud(cloud_of: Callable[..., Cloud]) -> Cloud:
     found = cloud_of("kilo-migrate_flavor_data")
     for name in (found.top, found.cell):
         found.run(name, *CONFIRMED)

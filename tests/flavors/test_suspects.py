@@ -23,7 +23,8 @@ def told(cloud: Cloud, looking: Looking, *, by_checksum: bool) -> set[tuple[str,
     return {(each.check, each.keys, each.message) for each in result.findings}
 
 
-def test_checksums_tell_what_every_row_tells(cloud: Cloud, looking: Looking, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_checksums_tell_what_every_row_tells(whole: Cloud, looking: Looking, monkeypatch: pytest.MonkeyPatch) -> None:
+    cloud = whole
     uuids = [str(row[0]) for row in cloud.run(cloud.top, f"SELECT uuid FROM instances WHERE {LIVE} LIMIT 12")]
     for name, places in ((cloud.top, (0, 1)), (cloud.cell, (1, 0))):  # rows that changed places, and nothing else
         for table in ("instance_metadata", "instance_system_metadata"):

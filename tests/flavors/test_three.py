@@ -13,9 +13,7 @@ from dbaudit.cells.looking import Looking
 from dbaudit.comparison.live import Credentials
 from dbaudit.comparison.operand import Reading, read_operand
 from dbaudit.comparison.side import Side
-from dbaudit.dump.index import read_counts
 from dbaudit.dump.restore import restore
-from dbaudit.dump.source import open_dump
 from dbaudit.errors import DbauditError
 from dbaudit.flavors.check import check
 from dbaudit.flavors.reconcile import apply
@@ -29,7 +27,7 @@ from dbaudit.server.place import Places
 from dbaudit.server.server import Server
 from tests import cluster, matrix
 from tests.cluster import Member
-from tests.flavors.cloud import CONFIRMED, reduced
+from tests.flavors.cloud import CONFIRMED, Cut, Dumps
 from tests.repair.dumps import dump
 from tests.repair.members import again
 
@@ -38,9 +36,7 @@ pytestmark = pytest.mark.heavy
 ORDER = Order(journal="journal")
 NAMES = ("top", "cell1", "cell2", "cell3")
 # A cell of its own: a third of the instances each.
-THIRD = "DELETE FROM {table} WHERE CRC32({column}) % 3 <> {number}"
-SHARED = (("instance_system_metadata", "instance_uuid"), ("instance_metadata", "instance_uuid"),
-          ("block_device_mapping", "instance_uuid"), ("instances", "uuid"))  # fmt: skip
+CUTS = dict(zip(NAMES, (Cut(), *(Cut(third=number) for number in range(3))), strict=True))
 
 
 @pytest.fixture
@@ -68,19 +64,15 @@ def contents(server: Server, name: str) -> list[str]:
 
 
 def test_a_third_server_that_is_killed_is_told_and_a_rerun_completes(
-    members: tuple[Member, Member], corpus: Path, looking: Looking, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    members: tuple[Member, Member], dumps: Dumps, looking: Looking, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here, there = members
     servers = dict(zip(NAMES, (here, here, here, there), strict=True))
     urls: dict[str, URL] = {}
-    for number, (name, server) in enumerate(servers.items()):
-        place = "top" if name == "top" else "cell"
-        index = read_counts(
-            open_dump(str(reduced(corpus / f"data/nova-{place}-havana.sql.gz", tmp_path / name)), tmp_path)
-        )
+    for name, server in servers.items():
+        index = dumps.index("top" if name == "top" else "cell", "havana", CUTS[name])
         restore(index, server, {index.databases[0].name: name})
-        cut = [THIRD.format(table=table, column=column, number=number - 1) for table, column in SHARED]
-        run(server, name, *CONFIRMED, *(["SET foreign_key_checks = 0", *cut] if number else []))
+        run(server, name, *CONFIRMED)
         urls[name] = server.url(server.restricted([*NAMES, "journal"]), name)
 
     def sides() -> list[Side]:

@@ -24,13 +24,13 @@ pytestmark = pytest.mark.heavy
 DRIFTED = "0471a1d6-5467-4184-a54c-ade3572d981f"
 
 
-def test_live_is_what_the_dumps_are(cloud: Cloud, corpus: Path, looking: Looking, tmp_path: Path) -> None:
+def test_live_is_what_the_dumps_are(whole: Cloud, corpus: Path, looking: Looking, tmp_path: Path) -> None:
     sides = [
         read_operand(str(corpus / f"data/nova-{place}-havana.sql.gz"), Reading(tmp_path)) for place in ("top", "cell")
     ]
     for command in (check, compare):
         dumped = {(each.check, each.keys) for each in command(sides, looking).findings}
-        result = command(cloud.sides, looking)
+        result = command(whole.sides, looking)
         assert {(each.check, each.keys) for each in result.findings} == dumped
         assert result.extra.get("by_checksum") is (True if command is compare else None)
 
