@@ -28,6 +28,7 @@ import pytest
 from dbaudit.server.place import Places
 from dbaudit.server.server import Server
 from tests import cluster, matrix, spread
+from tests.flavors.cloud import Dumps
 
 CORPUS = Path(__file__).resolve().parents[2] / "shared" / "corpus"
 # Fixtures that stand for a server of the matrix.
@@ -173,6 +174,12 @@ def corpus() -> Path:
     if not (CORPUS / "README.md").is_file():
         pytest.skip("the corpus of real databases is not beside the checkout")
     return CORPUS
+
+
+@pytest.fixture(scope="session")
+def dumps(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Dumps:
+    """nova's databases of the corpus, and parts of them."""
+    return Dumps(corpus, tmp_path_factory.mktemp("dumps"))
 
 
 def memory() -> Path | None:

@@ -11,15 +11,13 @@ import pytest
 from dbaudit.cells.compare import compare
 from dbaudit.cells.looking import Looking
 from dbaudit.comparison.side import Side
+from tests.flavors.cloud import Dumps
 
 
 @pytest.mark.parametrize("release", ["grizzly", "havana", "kilo"])
-def test_finds_the_differences_of_the_truth_and_nothing_else(
-    corpus: Path, side: Callable[[Path | str], Side], looking: Looking, release: str
-) -> None:
+def test_finds_the_differences_of_the_truth_and_nothing_else(corpus: Path, dumps: Dumps, release: str) -> None:
     truth = json.loads((corpus / "data/truth.json").read_text())["nova"]["top_vs_cell"]
-    sides = [side(corpus / f"data/nova-{place}-{release}.sql.gz") for place in ("top", "cell")]
-    result = compare(sides, looking)
+    result = dumps.told(compare, release)
     found = {
         (each.check, each.message.partition(" have another ")[2].split(" ")[0]): set(each.keys)
         for each in result.findings
@@ -43,10 +41,9 @@ def test_finds_the_differences_of_the_truth_and_nothing_else(
     assert not result.skipped
 
 
-def test_the_values_of_a_difference(corpus: Path, side: Callable[[Path | str], Side], looking: Looking) -> None:
+def test_the_values_of_a_difference(corpus: Path, dumps: Dumps) -> None:
     truth = json.loads((corpus / "data/truth.json").read_text())["nova"]["top_vs_cell"]
-    sides = [side(corpus / f"data/nova-{place}-havana.sql.gz") for place in ("top", "cell")]
-    (states,) = [each for each in compare(sides, looking).findings if "another vm_state" in each.message]
+    (states,) = [each for each in dumps.told(compare, "havana").findings if "another vm_state" in each.message]
     said = {uuid: [facts["top"], facts["cell"]] for uuid, facts in states.facts["instances"].items()}
     assert said == truth["vm_state"]
 

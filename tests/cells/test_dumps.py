@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
 import re
 from collections.abc import Callable
@@ -17,14 +18,31 @@ from dbaudit.errors import DbauditError
 from dbaudit.finding import Verdict
 from dbaudit.flavors.check import check
 from dbaudit.result import Result
+from tests.flavors.cloud import Dumps, thinned
 
 FIRST = b"--\n-- Table structure"
 Sided = Callable[[Path | str], Side]
 
 
+@pytest.fixture(scope="module")
+def text(dumps: Dumps) -> Callable[[str], bytes]:
+    """Havana's databases with every table, and a part of their instances."""
+
+    @functools.cache
+    def of(place: str) -> bytes:
+        whole = gzip.decompress(dumps.source(place, "havana").read_bytes())
+        return thinned(whole, dumps.gone(place, "havana"))
+
+    return of
+
+
 @pytest.fixture
-def text(corpus: Path) -> Callable[[str], bytes]:
-    return lambda place: gzip.decompress((corpus / f"data/nova-{place}-havana.sql.gz").read_bytes())
+def files(text: Callable[[str], bytes], tmp_path: Path) -> dict[str, Path]:
+    """The same as files, by place."""
+    found = {place: tmp_path / f"nova-{place}-whole.sql" for place in ("top", "cell")}
+    for place, path in found.items():
+        path.write_bytes(text(place))
+    return found
 
 
 def told(result: Result) -> set[tuple[str, tuple[str, ...], str]]:
@@ -32,9 +50,9 @@ def told(result: Result) -> set[tuple[str, tuple[str, ...], str]]:
 
 
 def test_characters_are_compared_and_not_the_bytes_of_a_charset(
-    corpus: Path, text: Callable[[str], bytes], side: Sided, looking: Looking, tmp_path: Path
+    files: dict[str, Path], text: Callable[[str], bytes], side: Sided, looking: Looking, tmp_path: Path
 ) -> None:
-    top, cell = (corpus / f"data/nova-{place}-havana.sql.gz" for place in ("top", "cell"))
+    top, cell = files.values()
     path = tmp_path / "nova-cell-havana.sql"
     path.write_bytes(text("cell").decode().replace("SET NAMES utf8", "SET NAMES latin1").encode("latin-1"))
     assert b"Bj\xf8rn" in path.read_bytes()
@@ -42,7 +60,7 @@ def test_characters_are_compared_and_not_the_bytes_of_a_charset(
 
 
 def test_two_databases_of_one_dump(
-    corpus: Path, text: Callable[[str], bytes], side: Sided, looking: Looking, tmp_path: Path
+    files: dict[str, Path], text: Callable[[str], bytes], side: Sided, looking: Looking, tmp_path: Path
 ) -> None:
     path, head = tmp_path / "both.sql", text("top").partition(FIRST)[0]
     made = b"CREATE DATABASE /*!32312 IF NOT EXISTS*/ `%s` /*!40100 DEFAULT CHARACTER SET utf8 */;\nUSE `%s`;\n"
@@ -52,7 +70,7 @@ def test_two_databases_of_one_dump(
         head + b"\n".join(body.replace(b"-- Dump completed", b"") for body in bodies) + b"\n-- Dump completed\n"
     )
     both = [read_operand(str(path), Reading(tmp_path, name.decode())) for name, _ in names]
-    apart = [side(corpus / f"data/nova-{place}-havana.sql.gz") for _, place in names]
+    apart = [side(files[place]) for _, place in names]
     assert told(check(both, looking)) == told(check(apart, looking))
 
 
@@ -65,13 +83,13 @@ def without(dump: bytes, *tables: str) -> bytes:
 
 @pytest.mark.parametrize("command", [check, compare])
 def test_a_dump_that_was_cut_is_refused(
-    corpus: Path, text: Callable[[str], bytes], side: Sided, looking: Looking, tmp_path: Path,
+    files: dict[str, Path], text: Callable[[str], bytes], side: Sided, looking: Looking, tmp_path: Path,
     command: Callable[..., Result],
 ) -> None:  # fmt: skip
     path, whole = tmp_path / "nova.sql", text("cell")
     path.write_bytes(whole[: whole.index(b"CREATE TABLE `migrations`")])
     with pytest.raises(DbauditError, match="is not complete"):
-        command([side(corpus / "data/nova-top-havana.sql.gz"), side(path)], looking)
+        command([side(files["top"]), side(path)], looking)
 
 
 @pytest.mark.parametrize(
@@ -85,12 +103,12 @@ def test_a_dump_that_was_cut_is_refused(
     ],
 )  # fmt: skip
 def test_a_table_that_is_not_there_is_skipped_and_no_drift(
-    corpus: Path, text: Callable[[str], bytes], side: Sided, looking: Looking, tmp_path: Path,
+    files: dict[str, Path], text: Callable[[str], bytes], side: Sided, looking: Looking, tmp_path: Path,
     command: Callable[..., Result], tables: tuple[str, ...], hidden: tuple[str, ...],
 ) -> None:  # fmt: skip
     path = tmp_path / "nova.sql"
     path.write_bytes(without(text("cell"), *tables))
-    result = command([side(corpus / "data/nova-top-havana.sql.gz"), side(path)], looking)
+    result = command([side(files["top"]), side(path)], looking)
     own = [each for each in result.findings if each.facts["database"] == "d_nova_cell"]
     assert not [each.check for each in own if each.check.startswith(hidden)]
     assert {each.reason for each in result.skipped} == {f"d_nova_cell has no table {table}" for table in tables}
@@ -99,7 +117,7 @@ def test_a_table_that_is_not_there_is_skipped_and_no_drift(
 
 
 def test_what_could_not_be_checked_is_no_pass(
-    corpus: Path, text: Callable[[str], bytes], side: Sided, looking: Looking, tmp_path: Path
+    text: Callable[[str], bytes], side: Sided, looking: Looking, tmp_path: Path
 ) -> None:
     for name in ("one", "other"):
         (tmp_path / f"{name}.sql").write_bytes(without(text("cell"), "instance_metadata"))

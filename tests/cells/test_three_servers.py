@@ -56,11 +56,6 @@ class Cloud:
         return found
 
 
-@pytest.fixture(scope="module")
-def dumps(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Dumps:
-    return Dumps(corpus, tmp_path_factory.mktemp("dumps"))
-
-
 @pytest.fixture
 def cloud(serve: Callable[[str], Server], dumps: Dumps, tmp_path: Path) -> Iterator[Cloud]:
     """Havana's top on the first server of the matrix, a third of its cell's instances on each of three."""

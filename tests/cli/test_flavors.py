@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from dbaudit.cli.app import run
+from tests.flavors.cloud import Dumps
 
 COMMANDS = (
     (("flavors", "check"), (), 2),
@@ -19,10 +20,10 @@ COMMANDS = (
 
 @pytest.mark.parametrize(("words", "more", "code"), COMMANDS)
 def test_exit_code_and_json(
-    corpus: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], more: tuple[str, ...], code: int
+    dumps: Dumps, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], more: tuple[str, ...], code: int
 ) -> None:
-    dumps = [str(corpus / f"data/nova-{place}-kilo.sql.gz") for place in ("top", "cell")]
-    assert run([*words, *dumps, *more, "--format", "json", "--quiet", "--jobs", "1"]) == code
+    paths = [str(dumps.path(place, "kilo")) for place in ("top", "cell")]
+    assert run([*words, *paths, *more, "--format", "json", "--quiet", "--jobs", "1"]) == code
     report = json.loads(capsys.readouterr().out)
     assert report["command"] == " ".join(words)
     assert len(report["databases"]) == 2

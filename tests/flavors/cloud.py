@@ -9,12 +9,13 @@ import contextlib
 import functools
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import URL
 
+from dbaudit.cells.looking import Looking
 from dbaudit.comparison.live import Credentials
 from dbaudit.comparison.operand import Reading, read_operand
 from dbaudit.comparison.side import Side
@@ -23,6 +24,7 @@ from dbaudit.dump.index import read_counts, read_layout
 from dbaudit.dump.restore import restore
 from dbaudit.dump.source import open_dump
 from dbaudit.repair.target import Target, open_target
+from dbaudit.result import Result
 from dbaudit.server.server import Server
 from tests.repair.dumps import dump
 
@@ -82,16 +84,15 @@ SET FOREIGN_KEY_CHECKS=0;
 """
 
 
-def reduced(path: Path, to: Path) -> Path:
+def reduced(path: Path, folder: Path) -> bytes:
     """The dump with the tables of TABLES alone, archived ones too."""
-    source = open_dump(str(path), to.parent)
+    source = open_dump(str(path), folder)
     with source.open() as stream:
         data = stream.read()
     (database,) = read_layout(source).databases
     wanted = {shadow + name for shadow in ("", "shadow_") for name in TABLES}
     parts = [data[each.start : each.end] for each in database.tables if each.name in wanted]
-    to.write_bytes(HEAD + b"\n".join(parts) + b"\n-- Dump completed\n")
-    return to
+    return HEAD + b"\n".join(parts) + b"\n-- Dump completed\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +118,14 @@ UUID = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 @dataclass(frozen=True)
 class Dumps:
-    """The databases of the corpus as far as TABLES go, each written and indexed once."""
+    """The databases of the corpus, each cut, written, indexed and compared once in a session."""
 
     corpus: Path
     folder: Path
+
+    def source(self, place: str, release: str) -> Path:
+        """As it came."""
+        return self.corpus / f"data/nova-{place}-{release}.sql.gz"
 
     @functools.cached_property
     def named(self) -> frozenset[str]:
@@ -129,28 +134,43 @@ class Dumps:
         return frozenset(uuid.decode() for text in told for uuid in UUID.findall(text))
 
     @functools.cache  # noqa: B019, as long as the session
-    def index(self, place: str, release: str, cut: Cut) -> DumpIndex:
-        """That of a database in which `cut` is left of its instances."""
+    def gone(self, place: str, release: str, cut: Cut = Cut()) -> frozenset[bytes]:
+        """The instances that a cut leaves out."""
+        data = read_operand(str(self.source(place, release)), Reading(self.folder)).data
+        assert data is not None
+        uuids = {str(uuid) for (uuid,) in data.values("instances", ("uuid",))}
+        return frozenset(uuid.encode() for uuid in uuids if not cut.keeps(uuid, self.named))
+
+    @functools.cache  # noqa: B019, as long as the session
+    def path(self, place: str, release: str, cut: Cut = Cut()) -> Path:
+        """A dump of what is left of its instances, as far as TABLES go."""
         path = self.folder / f"{place}-{release}-{cut.share}-{cut.third}.sql"
-        reduced(self.corpus / f"data/nova-{place}-{release}.sql.gz", path)
-        if cut != WHOLE:
-            data = read_operand(str(path), Reading(self.folder)).data
-            assert data is not None
-            uuids = {str(uuid) for (uuid,) in data.values("instances", ("uuid",))}
-            thin(path, frozenset(uuid.encode() for uuid in uuids if not cut.keeps(uuid, self.named)))
-        return read_counts(open_dump(str(path), self.folder))
+        text = reduced(self.source(place, release), self.folder)
+        path.write_bytes(text if cut == WHOLE else thinned(text, self.gone(place, release, cut)))
+        return path
+
+    @functools.cache  # noqa: B019, as long as the session
+    def index(self, place: str, release: str, cut: Cut = Cut()) -> DumpIndex:
+        """That of such a dump."""
+        return read_counts(open_dump(str(self.path(place, release, cut)), self.folder))
+
+    @functools.cache  # noqa: B019, as long as the session
+    def told(self, command: Callable[[Sequence[Side], Looking], Result], release: str) -> Result:
+        """What `check` or `compare` says of the two as they came."""
+        sides = [read_operand(str(self.source(place, release)), Reading(self.folder)) for place in ("top", "cell")]
+        return command(sides, Looking(self.folder, 1, 0))
 
 
-def thin(path: Path, gone: frozenset[bytes]) -> None:
-    """Leave out every row of a dump that names one of these instances."""
+def thinned(dump: bytes, gone: frozenset[bytes]) -> bytes:
+    """A dump without the rows that name one of these instances."""
     lines = []
-    for line in path.read_bytes().split(b"\n"):
+    for line in dump.split(b"\n"):
         head, values, rows = line.partition(b" VALUES (")
         if head.startswith(b"INSERT INTO "):
             kept = [row for row in rows.removesuffix(b");").split(b"),(") if gone.isdisjoint(UUID.findall(row))]
             line = head + values + b"),(".join(kept) + b");" if kept else b""
         lines.append(line)
-    path.write_bytes(b"\n".join(lines))
+    return b"\n".join(lines)
 
 
 @contextlib.contextmanager

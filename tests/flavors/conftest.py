@@ -25,11 +25,6 @@ def looking(tmp_path: Path) -> Looking:
     return Looking(tmp_path, 1, 0)
 
 
-@pytest.fixture(scope="session")
-def dumps(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Dumps:
-    return Dumps(corpus, tmp_path_factory.mktemp("dumps"))
-
-
 @pytest.fixture
 def cloud_of(server: Server, dumps: Dumps, schema_name: str, tmp_path: Path) -> Iterator[Callable[..., Cloud]]:
     """Gives the top and the cell of a release on a server, or a cut of them, dropped behind the test."""

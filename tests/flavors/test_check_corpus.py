@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from dbaudit.cells.looking import Looking
 from dbaudit.comparison.side import Side
 from dbaudit.finding import Finding
 from dbaudit.flavors.check import check
 from dbaudit.flavors.gather import gather, instances
 from dbaudit.flavors.kilo import Migration
+from tests.flavors.cloud import Dumps
 
 Sided = Callable[[Path | str], Side]
 
@@ -24,12 +24,8 @@ def load(path: Path) -> Any:
 
 
 @pytest.fixture
-def checked(corpus: Path, side: Sided, looking: Looking) -> Callable[[str], tuple[Finding, ...]]:
-    def of(release: str) -> tuple[Finding, ...]:
-        sides = [side(corpus / f"data/nova-{place}-{release}.sql.gz") for place in ("top", "cell")]
-        return check(sides, looking).findings
-
-    return of
+def checked(dumps: Dumps) -> Callable[[str], tuple[Finding, ...]]:
+    return lambda release: dumps.told(check, release).findings
 
 
 def uuids(side: Side) -> set[str]:
@@ -39,12 +35,12 @@ def uuids(side: Side) -> set[str]:
 
 @pytest.mark.parametrize("release", ["grizzly", "havana"])
 def test_names_the_instances_of_the_truth_and_no_other(
-    corpus: Path, side: Sided, looking: Looking, release: str
+    corpus: Path, side: Sided, checked: Callable[[str], tuple[Finding, ...]], release: str
 ) -> None:
     truth = load(corpus / "data/truth.json")["nova"]["top_vs_cell"]
     wrong = {name: set(value) for name, value in truth.items() if name.startswith(("sysmeta_", "instance_type_id"))}
     sides = [side(corpus / f"data/nova-{place}-{release}.sql.gz") for place in ("top", "cell")]
-    found = check(sides, looking).findings
+    found = checked(release)
     named = {key for finding in found for key in finding.keys} & set().union(*map(uuids, sides))
     assert named == set().union(*wrong.values())
 

@@ -15,7 +15,7 @@ from dbaudit.cells.looking import Looking
 from dbaudit.comparison.side import Side
 from dbaudit.errors import DbauditError, UsageError
 from dbaudit.finding import Severity
-from tests.flavors.cloud import reduced
+from tests.flavors.cloud import Dumps
 
 DAY = "2013-11-15 "
 EAST = timezone(timedelta(hours=8))
@@ -85,15 +85,19 @@ def test_what_is_no_zone(text: str) -> None:
     ],
 )  # fmt: skip
 def test_what_changed_shortly_before_a_dump_of_another_zone(
-    corpus: Path, side: Callable[[Path | str], Side], looking: Looking, tmp_path: Path,
+    dumps: Dumps, side: Callable[[Path | str], Side], looking: Looking, tmp_path: Path,
     zone: str | None, severity: Severity, flight: object, notes: int,
 ) -> None:  # fmt: skip
     """Services last reported at 12:00; both dumps are of 20:01. An instance was made at the top at 11:58."""
     uuid = b"00000000-0000-4000-8000-000000000001"
     sides = []
     for place in ("top", "cell"):
-        path = reduced(corpus / f"data/nova-{place}-havana.sql.gz", tmp_path / f"{place}.sql")
-        data = path.read_bytes().replace(b"-- Dump completed", b"-- Dump completed on 2013-11-15 20:01:30")
+        path = tmp_path / f"{place}.sql"
+        data = (
+            dumps.path(place, "havana")
+            .read_bytes()
+            .replace(b"-- Dump completed", b"-- Dump completed on 2013-11-15 20:01:30")
+        )
         if place == "top":
             made = (b"INSERT INTO `instances` (`created_at`, `id`, `uuid`, `vm_state`, `cell_name`, `deleted`) VALUES "
                     b"('2013-11-15 11:58:00', 999999, '%s', 'active', 'api!cell01', 0);\n" % uuid)  # fmt: skip

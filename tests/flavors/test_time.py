@@ -17,19 +17,16 @@ from dbaudit.cells.source import opened
 from dbaudit.comparison.operand import Reading, read_operand
 from dbaudit.finding import Severity
 from dbaudit.flavors.check import check
-from tests.flavors.cloud import CONFIRMED, Cloud, reduced
+from tests.flavors.cloud import CONFIRMED, Cloud, Dumps
 
 pytestmark = pytest.mark.heavy
 
 DRIFTED = "0471a1d6-5467-4184-a54c-ade3572d981f"
 
 
-def test_live_is_what_the_dumps_are(whole: Cloud, corpus: Path, looking: Looking, tmp_path: Path) -> None:
-    sides = [
-        read_operand(str(corpus / f"data/nova-{place}-havana.sql.gz"), Reading(tmp_path)) for place in ("top", "cell")
-    ]
+def test_live_is_what_the_dumps_are(whole: Cloud, dumps: Dumps, looking: Looking) -> None:
     for command in (check, compare):
-        dumped = {(each.check, each.keys) for each in command(sides, looking).findings}
+        dumped = {(each.check, each.keys) for each in dumps.told(command, "havana").findings}
         result = command(whole.sides, looking)
         assert {(each.check, each.keys) for each in result.findings} == dumped
         assert result.extra.get("by_checksum") is (True if command is compare else None)
@@ -58,20 +55,17 @@ def test_a_second_look_clears_what_was_a_moment(cloud: Cloud, looking: Looking) 
     assert {(each.check, each.keys) for each in again} == before
 
 
-def test_a_dump_that_does_not_tell_its_instant_says_so(corpus: Path, looking: Looking, tmp_path: Path) -> None:
-    sides = [
-        read_operand(str(corpus / f"data/nova-{place}-havana.sql.gz"), Reading(tmp_path)) for place in ("top", "cell")
-    ]
-    notes = check(sides, looking).notes
+def test_a_dump_that_does_not_tell_its_instant_says_so(dumps: Dumps) -> None:
+    notes = dumps.told(check, "havana").notes
     assert sum("does not say when it was taken" in each for each in notes) == 2
     assert sum("in one transaction" in each for each in notes) == 2
 
 
-def test_the_date_and_the_position_of_a_dump_tell_its_instant(corpus: Path, looking: Looking, tmp_path: Path) -> None:
+def test_the_date_and_the_position_of_a_dump_tell_its_instant(dumps: Dumps, looking: Looking, tmp_path: Path) -> None:
     sides = []
     for place in ("top", "cell"):
-        path = reduced(corpus / f"data/nova-{place}-havana.sql.gz", tmp_path / f"{place}.sql")
-        text = path.read_bytes().replace(b"-- Dump completed", b"-- Dump completed on 2026-01-02  3:04:05")
+        path, done = tmp_path / f"{place}.sql", b"-- Dump completed"
+        text = dumps.path(place, "havana").read_bytes().replace(done, done + b" on 2026-01-02  3:04:05")
         path.write_bytes(
             text.replace(b"SET NAMES utf8;", b"SET NAMES utf8;\n-- Position to start replication from\n", 1)
         )
@@ -132,13 +126,11 @@ def test_a_consistent_pair_under_write_load_gives_no_error(cloud: Cloud, looking
         thread.join()
 
 
-def test_a_dump_of_running_services_is_as_old_as_their_last_report(
-    corpus: Path, looking: Looking, tmp_path: Path
-) -> None:
-    instants = []
+def test_a_dump_of_running_services_is_as_old_as_their_last_report(dumps: Dumps, tmp_path: Path) -> None:
+    instants, text = [], dumps.path("cell", "havana").read_bytes()
     for date in ("2013-11-15 12:01:59", "2013-11-15 12:10:00"):  # services of these databases reported last at 12:00
-        path = reduced(corpus / "data/nova-cell-havana.sql.gz", tmp_path / f"{date[-5:-3]}.sql")
-        path.write_bytes(path.read_bytes().replace(b"-- Dump completed", f"-- Dump completed on {date}".encode()))
+        path = tmp_path / f"{date[-5:-3]}.sql"
+        path.write_bytes(text.replace(b"-- Dump completed", f"-- Dump completed on {date}".encode()))
         with opened(read_operand(str(path), Reading(tmp_path))) as source:
             instants.append(source.instant.at)
     assert [f"{each:%H:%M:%S}" for each in instants if each] == ["12:00:00", "12:10:00"]
