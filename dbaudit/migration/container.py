@@ -17,7 +17,7 @@ from pathlib import Path
 from dbaudit.errors import UsageError
 from dbaudit.migration import alembic_driver
 from dbaudit.server import owner
-from dbaudit.server.container import LABEL
+from dbaudit.server.leftover import LABEL
 
 # Programs that understand Docker's words, in the order in which they are tried.
 _ENGINES = ("docker", "podman")

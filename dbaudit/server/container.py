@@ -1,33 +1,30 @@
-"""A server in a container, by testcontainers: for a vendor or series that this machine has no program of.
-
-Ryuk, testcontainers' own cleaner, is another image to pull and is not used: each container is labelled with the
-process that made it, and the next start removes those whose process is gone.
-"""
+"""A server in a container, by testcontainers: for a vendor or series that this machine has no program of."""
 
 from __future__ import annotations
 
 import contextlib
-import re
 import time
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pymysql
 
 from dbaudit.errors import DbauditError
 from dbaudit.progress import Progress, Watch, silent
-from dbaudit.server import disk, log, options, owner
+from dbaudit.server import disk, log, options, owner, shared_socket
 from dbaudit.server.disk import Needs
+from dbaudit.server.image import image_for, version_of_image
+from dbaudit.server.leftover import KEPT, LABEL, Engine, sweep
 from dbaudit.server.place import Places
 from dbaudit.server.server import Account, Endpoint, Kept, Server, client_options, new_password
+from dbaudit.server.shared_socket import SharedSocket
 from dbaudit.server.version import ServerVersion, parse_version
 
 if TYPE_CHECKING:
     from testcontainers.community.mysql import MySqlContainer
     from testcontainers.core.docker_client import DockerClient
 
-DEFAULT_IMAGE = "mariadb:10.11"
-LABEL = "dbaudit.owner"
 DATA = "/var/lib/mysql"
 PORT = 3306
 # Seconds from the start of a container to its first answer; an official image initialises its data before that.
@@ -37,29 +34,21 @@ _LOOK_EVERY = 0.05
 _MEMORY_SHARE = 3
 # The user and schema that the image is told to make: when this user is served, the image has done all it does.
 _PROBE = "dbaudit_ready"
-# How the name of a container begins that was kept on purpose.
-_KEPT = "dbaudit-kept-"
-
-
-class Engine(Protocol):
-    """What is used of docker's client."""
-
-    containers: Any
-
-    def info(self) -> dict[str, Any]: ...
 
 
 class ContainerServer(Server):
-    """A running server in a container."""
+    """A running server in a container; `shared` is where its socket is, if it has one on this machine."""
 
     kind = "container"
 
     def __init__(
-        self, container: MySqlContainer, image: str, version: ServerVersion, endpoint: Endpoint, tmp: Path
-    ) -> None:
-        super().__init__(label=f"{version.name} in a container of {image}", version=version, endpoint=endpoint)
+        self, container: MySqlContainer, label: str, version: ServerVersion, endpoint: Endpoint, tmp: Path,
+        shared: SharedSocket | None,
+    ) -> None:  # fmt: skip
+        super().__init__(label=label, version=version, endpoint=endpoint)
         self._container = container
         self._tmp = tmp
+        self._shared = shared
         self._kept = False
 
     def log_tail(self, lines: int = 20) -> str:
@@ -69,16 +58,19 @@ class ContainerServer(Server):
     def keep(self) -> Kept:
         """Leave the container, under a name that no sweep takes away, and an option file to reach it by."""
         wrapped = self._container.get_wrapped_container()
-        name = f"{_KEPT}{wrapped.short_id}"
-        options = client_options(self._tmp / f"{name}.cnf", self._endpoint)
+        name = f"{KEPT}{wrapped.short_id}"
+        options = client_options(self._tmp / f"{name}.cnf", replace(self._endpoint, socket=None))
         wrapped.rename(name)
         self._kept = True
         return Kept(f"mysql --defaults-extra-file={options}", f"docker rm -fv {name} && rm {options}")
 
     def close(self) -> None:
-        """Remove the container and its volumes."""
+        """Remove the container and its volumes, and its socket."""
         if not self._kept:
             _remove(self._container)
+        if self._shared:
+            self._shared.close()
+            self._shared = None
 
 
 def start_container(
@@ -91,44 +83,56 @@ def start_container(
 ) -> ContainerServer:
     """Start `image`, or the one that is likest to the dump's server; it is pulled if absent.
 
-    Raises DbauditError: no engine, no such image, disk too small, did not start.
+    It is reached by a socket where that can be, else by a port of this machine's loopback. Raises DbauditError: no
+    engine, no such image, disk too small, did not start.
     """
     image = image or image_for(origin)
     watch(Progress("serve", 0, None, "servers", f"container of {image}"))
+    shared = shared_socket.share(places.tmp)
+    try:
+        return _serve(image, places, needs, origin, shared)
+    except BaseException as error:
+        if shared:
+            shared.close()
+        if not (shared and isinstance(error, DbauditError) and shared_socket.is_why(error.what)):
+            raise
+    return _serve(image, places, needs, origin, None)
+
+
+def _serve(
+    image: str, places: Places, needs: Needs, origin: ServerVersion | None, shared: SharedSocket | None
+) -> ContainerServer:
     root, probe = Account("root", new_password()), Account(_PROBE, new_password())
-    container = _prepare(image, root, probe, needs, origin)
+    container = _prepare(image, root, probe, needs)
+    arguments = options.common(version_of_image(image), needs, origin)
+    container.with_command([*arguments, shared.option] if shared else arguments)
+    container.with_kwargs(labels={LABEL: owner.ourselves()}, mounts=[shared.mount()] if shared else [])
     try:
         _start(container)
         host, port = container.get_container_host_ip(), container.get_exposed_port(PORT)
         endpoint = Endpoint(root, address=("127.0.0.1" if host == "localhost" else host, port), host="%")
         version = _await(container, endpoint, probe)
-    except DbauditError:
-        _remove(container)
-        raise
     except BaseException as error:
         tail = _log_of(container)
         _remove(container)
-        if not isinstance(error, Exception):
-            raise  # Ctrl-C
+        if not isinstance(error, Exception) or isinstance(error, DbauditError):
+            raise  # Ctrl-C, or told already
         raise _explained(image, error, tail) from error
-    return ContainerServer(container, image, version, endpoint, places.tmp)
+    label = f"{version.name} in a container of {image}"
+    return ContainerServer(container, label, version, _nearest(endpoint, shared), places.tmp, shared)
 
 
-def image_for(origin: ServerVersion | None) -> str:
-    """The official image of the dump's vendor and series."""
-    return f"{origin.vendor}:{origin.series[0]}.{origin.series[1]}" if origin else DEFAULT_IMAGE
+def _nearest(endpoint: Endpoint, shared: SharedSocket | None) -> Endpoint:
+    """By the socket, if the server answers there: the engine may be elsewhere, or root only be let in by network."""
+    if shared:
+        near = replace(endpoint, socket=shared.path)
+        with contextlib.suppress(pymysql.MySQLError, OSError):
+            near.connect(near.admin).close()
+            return near
+    return endpoint
 
 
-def version_of_image(image: str) -> ServerVersion:
-    """What the name of an image says about the server in it; a recent one where it says nothing."""
-    name, _, tag = image.rpartition("/")[2].partition(":")
-    vendor = "mariadb" if "maria" in name else "mysql"
-    numbers = re.match(r"\d+(\.\d+)+", tag)
-    given = numbers[0] if numbers else "11.8" if vendor == "mariadb" else "9.0"
-    return parse_version(f"{given}-MariaDB" if vendor == "mariadb" else given)
-
-
-def _prepare(image: str, root: Account, probe: Account, needs: Needs, origin: ServerVersion | None) -> MySqlContainer:
+def _prepare(image: str, root: Account, probe: Account, needs: Needs) -> MySqlContainer:
     from docker.errors import DockerException
     from testcontainers.community.mysql import MySqlContainer
     from testcontainers.core.config import testcontainers_config
@@ -154,8 +158,7 @@ def _prepare(image: str, root: Account, probe: Account, needs: Needs, origin: Se
             f"there is no container engine that answers: {error}",
             "start one (dockerd, podman), set DOCKER_HOST, or use --server private",
         ) from error
-    container.with_command(options.common(version_of_image(image), needs, origin))
-    return container.with_kwargs(labels={LABEL: owner.ourselves()})
+    return container
 
 
 def _reached_at(client: DockerClient) -> str | None:
@@ -181,21 +184,6 @@ def _place(container: MySqlContainer, engine: Engine, needs: Needs) -> None:
     root = Path(str(engine.info().get("DockerRootDir") or "/nonexistent"))
     if root.is_dir():
         disk.require(root, needs)
-
-
-def sweep(engine: Engine) -> list[str]:
-    """Remove the containers of dbaudits that are gone; their ids."""
-    swept = []
-    for found in engine.containers.list(all=True, filters={"label": LABEL}):
-        made_by = found.labels[LABEL]
-        if found.name.startswith(_KEPT):
-            continue
-        ended = found.status in ("exited", "dead")
-        if owner.is_gone(made_by) or (ended and not owner.is_here(made_by)):  # as after a reboot
-            with contextlib.suppress(Exception):  # another dbaudit may remove it at the same time
-                found.remove(force=True, v=True)
-                swept.append(str(found.id))
-    return swept
 
 
 def _start(container: MySqlContainer) -> None:

@@ -45,13 +45,16 @@ class Workspace:
         os.close(self.lock)
 
 
-def make(parent: Path, identity: Identity) -> Workspace:
-    """A new directory in `parent`, locked. A server of another user may pass through it, but not look or write."""
+def make(parent: Path, identity: Identity | None = None) -> Workspace:
+    """A new directory in `parent`, locked, for us alone.
+
+    A server that runs as another user (`identity`) may pass through it, but not look or write.
+    """
     parent.mkdir(parents=True, exist_ok=True)
     unnamed = Path(tempfile.mkdtemp(prefix=f"{_UNFINISHED}{os.getpid()}-", dir=parent.resolve()))
     lock = os.open(unnamed / _LOCK, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     fcntl.flock(lock, fcntl.LOCK_EX)
-    if identity.drop:
+    if identity and identity.drop:
         unnamed.chmod(0o711)
     return Workspace(unnamed.rename(unnamed.with_name(unnamed.name.removeprefix("."))), lock)
 

@@ -14,10 +14,13 @@ import pymysql
 import pytest
 
 from dbaudit.errors import DbauditError
-from dbaudit.server import container, owner
-from dbaudit.server.container import image_for, start_container, sweep, version_of_image
+from dbaudit.server import owner, workspace
+from dbaudit.server.container import start_container
 from dbaudit.server.disk import MIB, Needs
+from dbaudit.server.image import DEFAULT_IMAGE, image_for, version_of_image
+from dbaudit.server.leftover import LABEL, sweep
 from dbaudit.server.place import Places
+from dbaudit.server.shared_socket import SharedSocket
 from dbaudit.server.version import parse_version
 from tests.server.conftest import ROOT
 
@@ -28,7 +31,8 @@ from pathlib import Path
 from dbaudit.server.container import start_container
 from dbaudit.server.disk import Needs
 from dbaudit.server.place import Places
-start_container(sys.argv[1], Places(Path("/tmp"), Path("/tmp")), Needs())
+tmp = Path(sys.argv[2])
+start_container(sys.argv[1], Places(tmp, tmp), Needs())
 os.kill(os.getpid(), 9)
 """
 
@@ -72,7 +76,7 @@ def image(engine: Any) -> str:
 
 def ours(engine: Any) -> set[str]:
     """The containers of this process; other workers have some too."""
-    mine = {"label": f"{container.LABEL}={owner.ourselves()}"}
+    mine = {"label": f"{LABEL}={owner.ourselves()}"}
     return {str(each.id) for each in engine.containers.list(all=True, filters=mine)}
 
 
@@ -81,7 +85,9 @@ def test_a_container_serves_and_goes(engine: Any, image: str, places: Places) ->
     with start_container(image, places, Needs(), origin=parse_version("5.6.24")) as server:
         assert server.version.series == version_of_image(image).series
         assert image in server.label and server.version.name in server.label
-        assert server.address is not None and server.socket is None
+        assert server.address is not None and server.socket is not None and server.socket.is_socket()
+        private = server.socket.parent.parent
+        assert private.parent == places.tmp and private.stat().st_mode & 0o777 == 0o700
         assert "ready for connections" in server.log_tail(50)
         with server.admin() as connection, connection.cursor() as cursor:
             cursor.execute("SHOW DATABASES")
@@ -93,8 +99,27 @@ def test_a_container_serves_and_goes(engine: Any, image: str, places: Places) ->
         gateways = [each.get("Gateway") for each in engine.networks.get("bridge").attrs["IPAM"]["Config"]]
         assert ports == [server.address[0]] or (None in gateways and "0.0.0.0" in ports)
         assert "/var/lib/mysql" in made.attrs["HostConfig"]["Tmpfs"]
-    assert ours(engine) == before
+    assert ours(engine) == before and not private.exists()
     server.close()
+
+
+@pytest.mark.parametrize("what", ["the engine refuses", "the server ends", "nobody answers"])
+def test_without_a_socket_it_is_reached_by_its_port(
+    engine: Any, image: str, places: Places, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    if what == "the engine refuses":  # as on another machine
+        from docker.types import Mount
+
+        elsewhere = Mount("/run/dbaudit", "/no/such/directory", type="bind")
+        monkeypatch.setattr(SharedSocket, "mount", lambda _: elsewhere)
+    else:
+        place = "/no/such/directory" if what == "the server ends" else "/tmp"
+        monkeypatch.setattr(SharedSocket, "option", f"--socket={place}/s")
+    before, places_before = ours(engine), set(places.tmp.iterdir())
+    with start_container(image, places, Needs()) as server:
+        assert server.socket is None and server.address is not None and server.alive()
+        assert len(ours(engine) - before) == 1
+    assert ours(engine) == before and set(places.tmp.iterdir()) == places_before
 
 
 def test_one_that_is_kept_is_reached_and_ended_as_told(engine: Any, image: str, places: Places) -> None:
@@ -119,11 +144,15 @@ def test_one_that_is_kept_is_reached_and_ended_as_told(engine: Any, image: str, 
 
 def test_what_a_killed_dbaudit_left_is_swept(engine: Any, image: str, places: Places) -> None:
     with start_container(image, places, Needs()) as living:
-        killed = subprocess.run([sys.executable, "-c", MAKES_ONE, image], cwd=ROOT, check=False)
+        here = set(places.tmp.iterdir())
+        killed = subprocess.run([sys.executable, "-c", MAKES_ONE, image, str(places.tmp)], cwd=ROOT, check=False)
         assert killed.returncode == -signal.SIGKILL
-        left = engine.containers.list(all=True, filters={"label": container.LABEL})
-        assert len([each for each in left if owner.is_gone(each.labels[container.LABEL])]) == 1
+        (left_place,) = set(places.tmp.iterdir()) - here
+        assert (left_place / "run" / "s").is_socket()
+        left = engine.containers.list(all=True, filters={"label": LABEL})
+        assert len([each for each in left if owner.is_gone(each.labels[LABEL])]) == 1
         assert len(sweep(engine)) == 1
+        assert workspace.sweep(places.tmp) == [left_place] and not left_place.exists()
         assert living.alive()
 
 
@@ -179,7 +208,7 @@ def test_an_image_names_its_server(image: str, name: str) -> None:
 def test_the_image_is_the_dumps_servers() -> None:
     assert image_for(parse_version("5.6.24")) == "mysql:5.6"
     assert image_for(parse_version("5.5.5-10.11.19-MariaDB")) == "mariadb:10.11"
-    assert image_for(None) == container.DEFAULT_IMAGE
+    assert image_for(None) == DEFAULT_IMAGE
 
 
 def test_owners_are_judged_only_from_the_same_boot() -> None:
