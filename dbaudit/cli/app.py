@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import signal
 import sys
 import traceback
+from collections.abc import Callable
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from typer.exceptions import Abort, TyperException
+from typer.main import get_command
 
 from dbaudit import __version__
 from dbaudit.cli import (
@@ -93,7 +96,7 @@ def run(arguments: list[str] | None = None) -> int:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), _interrupt)
     try:
-        code = app(arguments, standalone_mode=False)
+        code = _command()(arguments, standalone_mode=False)
         if code == Exit.INTERRUPTED:  # what typer makes of an interrupt
             return _fail("interrupted", "", Exit.INTERRUPTED)
         return code if isinstance(code, int) else Exit.CLEAN
@@ -109,6 +112,12 @@ def run(arguments: list[str] | None = None) -> int:
     except Exception:  # noqa: BLE001 - a bug of ours: show it whole, and say so by the exit code
         traceback.print_exc()
         return _fail("this is a bug of dbaudit", "please report it with the lines above", Exit.CRASH)
+
+
+@functools.cache
+def _command() -> Callable[..., Any]:
+    """What typer makes of `app`, which takes longer than a short command."""
+    return get_command(app)
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
