@@ -14,6 +14,7 @@ from dbaudit.repair import faults, records
 from dbaudit.repair.lease import Lease
 from dbaudit.repair.link import Link
 from dbaudit.repair.stop import Stop
+from dbaudit.repair.walker import Ask, Rows, asking
 
 T = TypeVar("T")
 # Attempts at a chunk that meets deadlocks, lock waits or lost certifications before the run stops.
@@ -29,13 +30,12 @@ class Endurance:
         self.target = link.target
         self.run, self.seq = 0, 1
 
-    def ask(self, statement: tuple[str, dict[str, Any]]) -> list[tuple[Any, ...]]:
-        """Run a reading statement; a view of its own each time."""
+    def read(self, look: Callable[[Ask], Rows]) -> Rows:
+        """Look at something in a transaction of its own, anew where the connection was lost."""
 
-        def read() -> list[tuple[Any, ...]]:
+        def read() -> Rows:
             with self.link.connection.cursor() as cursor:
-                cursor.execute(*statement)
-                rows = list(cursor.fetchall())
+                rows = look(asking(cursor))
             self.link.connection.commit()
             return rows
 

@@ -25,7 +25,7 @@ from dbaudit.repair.plan import PartPlan, Plan, make_plan
 from dbaudit.repair.target import Target
 from dbaudit.repair.throttle import Throttle, Throttled
 from dbaudit.repair.walk import Values
-from dbaudit.repair.walker import Walker, check_plan
+from dbaudit.repair.walker import Walker, asking, check_plan
 from dbaudit.repair.work import Work
 
 # Rows that one transaction changes at most: undo logs and replicas bear it, and a list of keys stays within the memory
@@ -119,7 +119,7 @@ class Run(Endurance):
         part = planned.part
         chunker = Chunker(part, planned.closure, self.target.journal, planned.tables, bounds_of(self.target))
         pace = Pace(self.limits.chunk_seconds, most=MOST_ROWS)
-        walker = Walker(chunker, self.ask, pace, self.limits.chunk_seconds, end=planned.end, total=planned.total)
+        walker = Walker(chunker, self.read, pace, self.limits.chunk_seconds, end=planned.end, total=planned.total)
         done, apart = 0, self.limits.looks_apart if part.change.absence else 0.0
         allowed = planned.rows + int(planned.rows * TOLERANCE)
         for found in walker.walk(apart, self._wait):
@@ -205,12 +205,7 @@ class Run(Endurance):
     def _transaction(self, chunker: Chunker, keys: tuple[Values, ...]) -> int:
         connection = self.link.connection
         with connection.cursor() as cursor:
-
-            def explain(statement: tuple[str, dict[str, Any]]) -> list[tuple[Any, ...]]:
-                cursor.execute(*statement)
-                return list(cursor.fetchall())
-
-            check_plan(explain, chunker.locking(keys), chunker, len(keys))
+            check_plan(asking(cursor), chunker.locking(keys), chunker, len(keys))
             changed = chunker.change(cursor, self.run, self.seq, keys)
             if not changed:
                 connection.rollback()

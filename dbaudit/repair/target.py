@@ -103,7 +103,6 @@ def connect(url: URL, database: str) -> Connection:
             (SQL_MODE, LOCK_WAIT),
         )
         cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
-    connection.commit()
     return connection
 
 

@@ -36,19 +36,31 @@ class Found:
     last: Values
 
 
-Ask = Callable[[tuple[str, dict[str, Any]]], list[tuple[Any, ...]]]
+Rows = list[tuple[Any, ...]]
+Ask = Callable[[tuple[str, dict[str, Any]]], Rows]
+
+
+def asking(cursor: Any) -> Ask:
+    """Runs statements on a cursor and gives their rows."""
+
+    def ask(statement: tuple[str, dict[str, Any]]) -> Rows:
+        cursor.execute(*statement)
+        return [tuple(row) for row in cursor.fetchall()]
+
+    return ask
 
 
 class Walker:
-    """Walks one part. `ask` runs a statement and survives a lost connection; `pace` sizes what a chunk may change.
+    """Walks one part. `read` reads in a transaction, and anew where the connection is lost; `pace` sizes a chunk.
 
     `end` is the last key that is met, None where there were no rows; `total` the rows of the table at that time.
     """
 
     def __init__(
-        self, chunker: Chunker, ask: Ask, pace: Pace, target: float, *, end: Values | None, total: int
-    ) -> None:
-        self.chunker, self.ask, self.pace, self.end = chunker, ask, pace, end
+        self, chunker: Chunker, read: Callable[[Callable[[Ask], Rows]], Rows], pace: Pace, target: float, *,
+        end: Values | None, total: int,
+    ) -> None:  # fmt: skip
+        self.chunker, self.read, self.pace, self.end = chunker, read, pace, end
         self._most = 2 * total + STRETCH_MOST
         self.reading = Pace(target, STRETCH_LEAST, STRETCH_MOST, STRETCH_FIRST)
         self.last: Values | None = None
@@ -83,7 +95,7 @@ class Walker:
             bound = self._asked(self.chunker.stretch(self.last, self.end, rows))
             if not bound:
                 return
-            keys = tuple(map(tuple, self._asked(self.chunker.candidates(self.last, bound[0], limit))))
+            keys = tuple(self._asked(self.chunker.candidates(self.last, bound[0], limit)))
             self.reading.took(rows, time.monotonic() - began)
             cut = len(keys) >= limit
             if cut:  # what lies behind the last of them was looked through for nothing
@@ -97,9 +109,12 @@ class Walker:
                 )
             yield Found(tuple(dict.fromkeys(keys)), self.last)  # a join may give a row twice
 
-    def _asked(self, statement: tuple[str, dict[str, Any]]) -> list[tuple[Any, ...]]:
-        check_plan(self.ask, statement, self.chunker)
-        return [tuple(row) for row in self.ask(statement)]
+    def _asked(self, statement: tuple[str, dict[str, Any]]) -> Rows:
+        def look(ask: Ask) -> Rows:
+            check_plan(ask, statement, self.chunker)
+            return ask(statement)
+
+        return self.read(look)
 
 
 def check_plan(ask: Ask, statement: tuple[str, dict[str, Any]], chunker: Chunker, rows: int | None = None) -> None:

@@ -140,35 +140,37 @@ def _fetch(cursor: Cursor, database: str) -> LiveText:
     tables = sorted(each for each, kind in kinds.items() if kind in ("BASE TABLE", "SYSTEM VERSIONED"))
     # A view or trigger prints the names of its own database bare only where that is the default one.
     cursor.execute(f"USE {quoted(database)}")
+    others = _names(cursor, database)
     return LiveText(
         charset=charset,
         collation=collation,
         views={view: _show(cursor, "VIEW", view, 1) for view in views},
-        triggers={each: _show(cursor, "TRIGGER", each, 2) for each in _names(cursor, "TRIGGER", database)},
+        triggers={each: _show(cursor, "TRIGGER", each, 2) for each in others["TRIGGER"]},
         routines={
             f"{kind} {each}": _show(cursor, kind, each, 2)
             for kind in ("PROCEDURE", "FUNCTION")
-            for each in _names(cursor, kind, database)
+            for each in others[kind]
         },
-        events={each: _show(cursor, "EVENT", each, 3) for each in _names(cursor, "EVENT", database)},
+        events={each: _show(cursor, "EVENT", each, 3) for each in others["EVENT"]},
         tables={table: _show(cursor, "TABLE", table, 1) for table in tables},
         lower_case_table_names=folding,
     )
 
 
-_LISTS = {
-    "TRIGGER": "SELECT TRIGGER_NAME FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = %s ORDER BY 1",
-    "PROCEDURE": "SELECT ROUTINE_NAME FROM information_schema.ROUTINES"
-    " WHERE ROUTINE_SCHEMA = %s AND ROUTINE_TYPE = 'PROCEDURE' ORDER BY 1",
-    "FUNCTION": "SELECT ROUTINE_NAME FROM information_schema.ROUTINES"
-    " WHERE ROUTINE_SCHEMA = %s AND ROUTINE_TYPE = 'FUNCTION' ORDER BY 1",
-    "EVENT": "SELECT EVENT_NAME FROM information_schema.EVENTS WHERE EVENT_SCHEMA = %s ORDER BY 1",
-}
+_OTHERS = (
+    "SELECT 'TRIGGER', TRIGGER_NAME FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = %(database)s UNION ALL "
+    "SELECT ROUTINE_TYPE, ROUTINE_NAME FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = %(database)s UNION ALL "
+    "SELECT 'EVENT', EVENT_NAME FROM information_schema.EVENTS WHERE EVENT_SCHEMA = %(database)s"
+)
 
 
-def _names(cursor: Cursor, kind: str, database: str) -> list[str]:
-    cursor.execute(_LISTS[kind], (database,))
-    return [row[0] for row in cursor.fetchall()]
+def _names(cursor: Cursor, database: str) -> Mapping[str, list[str]]:
+    """The names of triggers, routines and events, by kind."""
+    cursor.execute(_OTHERS, {"database": database})
+    found: dict[str, list[str]] = {kind: [] for kind in ("TRIGGER", "PROCEDURE", "FUNCTION", "EVENT")}
+    for kind, name in cursor.fetchall():
+        found.setdefault(kind, []).append(name)
+    return {kind: sorted(names) for kind, names in found.items()}
 
 
 def _show(cursor: Cursor, kind: str, name: str, place: int) -> str | None:

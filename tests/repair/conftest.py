@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -19,16 +19,17 @@ def target(server: Server, schema: str, journal: str) -> Target:
 
 
 @pytest.fixture
-def execute(server: Server, schema: str) -> Callable[..., list[tuple[object, ...]]]:
+def execute(server: Server, schema: str) -> Iterator[Callable[..., list[tuple[object, ...]]]]:
     """Runs statements in the schema as the server's administrator; gives the rows of the last."""
+    with contextlib.closing(server.admin(schema)) as connection:
 
-    def run(*statements: str) -> list[tuple[object, ...]]:
-        with contextlib.closing(server.admin(schema)) as connection, connection.cursor() as cursor:
-            for statement in statements:
-                cursor.execute(statement)
-            return list(cursor.fetchall())
+        def run(*statements: str) -> list[tuple[object, ...]]:
+            with connection.cursor() as cursor:
+                for statement in statements:
+                    cursor.execute(statement)
+                return list(cursor.fetchall())
 
-    return run
+        yield run
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from typing import Any
 import pymysql
 from sqlalchemy import make_url
 
+from dbaudit.repair import run as runs
 from dbaudit.repair import target as targets
 from dbaudit.repair.apply import apply
 from dbaudit.repair.limits import Limits
@@ -36,6 +37,7 @@ KINDS = {
     "sum": r"UPDATE `j_\w+`\.`run` SET changed",
     "lease": r"UPDATE `j_\w+`\.`lease` SET expires",
 }
+MOST_ROWS = 60  # of a chunk, so that there are some
 COMMITS = ("before-commit", "in-commit", "after-commit")
 
 
@@ -97,6 +99,7 @@ def main(words: list[str]) -> int:
         if chunk and saboteur.kind == "after-commit":
             saboteur.meet(self)
 
+    runs.MOST_ROWS = MOST_ROWS
     pymysql.cursors.Cursor.execute = watched
     pymysql.connections.Connection.commit = committed
     target = targets.open_target(make_url(url), journal)

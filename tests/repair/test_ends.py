@@ -27,6 +27,7 @@ from dbaudit.repair.target import Target, open_target
 from dbaudit.repair.throttle import Throttle
 from dbaudit.server.place import Places
 from tests import cluster, matrix
+from tests.cli import forked
 from tests.cluster import Member, until
 from tests.repair.members import again, contents, local, rows_of, with_things
 from tests.repair.works import DROP, FILL
@@ -53,9 +54,9 @@ def blank(t):
 '''
 
 
-@pytest.fixture(params=["mariadb", "mysql:9", "mysql:5.6"])
-def member(places: Places, request: pytest.FixtureRequest) -> Iterator[Member]:
-    """A server of the test's own, with durable commits."""
+@pytest.fixture(scope="module", params=["mariadb", "mysql:9", "mysql:5.6"])
+def own(places: Places, request: pytest.FixtureRequest) -> Iterator[Member]:
+    """A server of the tests' own, with durable commits."""
     program = matrix.program("mariadb:10.11" if request.param == "mariadb" else request.param)
     if program is None and request.param == "mariadb":
         program = matrix.program("mariadb")
@@ -64,6 +65,15 @@ def member(places: Places, request: pytest.FixtureRequest) -> Iterator[Member]:
     made = cluster.begin(places, program, [DURABLE, "--skip-networking"])
     yield made
     made.close()
+
+
+@pytest.fixture
+def member(own: Member) -> Iterator[Member]:
+    """The same, as it was begun, whatever happened to it in a test before."""
+    options = own.process.args
+    yield own
+    if own.process.poll() is not None or own.process.args != options:
+        own.restart()
 
 
 class Background:
@@ -190,26 +200,32 @@ def test_a_wish_to_stop_ends_after_a_chunk_and_a_second_run_is_told_at_once(
     assert execute("SELECT state, changed FROM dbaudit.run") == [("done", 400)]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_signals_finish_the_chunk(number: signal.Signals, member: Member, tmp_path: Path) -> None:
-    _, execute = with_things(member)
+def test_signals_finish_the_chunk(member: Member, tmp_path: Path) -> None:
+    _, execute = with_things(member, 3000)
     (tmp_path / "demo").mkdir()
     (tmp_path / "demo" / "blank_words.py").write_text(PACK)
     url = local(member).render_as_string(hide_password=False)
-    words = ["repair", "demo.blank-words", url, "--pack", str(tmp_path), "--apply", "--sleep", "1.5"]
-    command = [sys.executable, "-m", "dbaudit", *words]
-    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, env={**os.environ})
-    until("there is a journal", lambda: journal(execute))
-    until("it changed rows", lambda: execute("SELECT COUNT(*) FROM dbaudit.chunk")[0][0])
-    process.send_signal(number)
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == 130, said
-    assert "stopped after a whole chunk" in said
-    assert execute("SELECT state FROM dbaudit.run") == [("stopped",)]
-    ended = subprocess.run(command[:-2], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert ended.returncode == 0, ended.stderr
-    assert "run 1, resumed" in ended.stdout
-    assert execute("SELECT COUNT(*) FROM thing WHERE words = ''") == [(0,)]
+    words = ["repair", "demo.blank-words", url, "--pack", str(tmp_path), "--apply"]
+    for number in (signal.SIGTERM, signal.SIGINT):
+        before = filled(execute)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "dbaudit", *words, "--sleep", "1.5"], cwd=ROOT, stderr=subprocess.PIPE, text=True
+        )
+        until("it changed rows", lambda before=before: journal(execute) and filled(execute) > before)
+        process.send_signal(number)
+        _, said = process.communicate(timeout=60)
+        assert process.returncode == 130, said
+        assert "stopped after a whole chunk" in said
+        assert execute("SELECT state FROM dbaudit.run") == [("stopped",)]
+        assert filled(execute) < 1000
+    code, out, err = forked.call(words, dict(os.environ), tmp_path, 60)
+    assert code == 0, err
+    assert b"run 1, resumed" in out
+    assert filled(execute) == 1000
+
+
+def filled(execute: Callable[..., list[tuple[Any, ...]]]) -> int:
+    return int(execute("SELECT COUNT(*) FROM thing WHERE words = 'filled'")[0][0])
 
 
 def journal(execute: Callable[..., list[tuple[Any, ...]]]) -> bool:
@@ -218,24 +234,21 @@ def journal(execute: Callable[..., list[tuple[Any, ...]]]) -> bool:
 
 
 def test_what_a_binary_log_tears_apart_is_refused(places: Places) -> None:
-    for options, reason in (
-        (["--binlog-format=STATEMENT"], "binlog_format=STATEMENT"),
-        (["--binlog-format=ROW", "--binlog-do-db=things"], "has only one of"),
-    ):
-        made = cluster.begin(
-            places, cluster.mariadb(), ["--log-bin=log", "--server-id=1", "--skip-networking", *options]
-        )
-        try:
-            with_things(made)
-            target = open_target(local(made))
-            with pytest.raises(DbauditError, match=reason) as refused:
-                apply(DROP, target, Throttle(), QUICK)
-            if "do-db" in options[-1]:
-                assert "--journal-schema SAME" in refused.value.hint
-                done = apply(DROP, open_target(local(made), "SAME"), Throttle(), QUICK)
-                assert undo(open_target(local(made), "SAME"), str(done.run), Throttle()).restored == done.rows
-        finally:
-            made.close()
+    options = ["--log-bin=log", "--server-id=1", "--skip-networking", "--binlog-do-db=things"]
+    made = cluster.begin(places, cluster.mariadb(), [*options, "--binlog-format=STATEMENT"])
+    try:
+        _, execute = with_things(made)
+        with pytest.raises(DbauditError, match="binlog_format=STATEMENT"):
+            apply(DROP, open_target(local(made)), Throttle(), QUICK)
+        execute("SET GLOBAL binlog_format = ROW")
+        with pytest.raises(DbauditError, match="has only one of") as refused:
+            apply(DROP, open_target(local(made)), Throttle(), QUICK)
+        assert "--journal-schema SAME" in refused.value.hint
+        beside = open_target(local(made), "SAME")
+        done = apply(DROP, beside, Throttle(), QUICK)
+        assert undo(beside, str(done.run), Throttle()).restored == done.rows
+    finally:
+        made.close()
 
 
 def test_a_grant_that_lacks_is_named(member: Member) -> None:

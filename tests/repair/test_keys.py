@@ -22,12 +22,12 @@ from dbaudit.repair.retract import undo
 from dbaudit.repair.target import Target, open_target
 from dbaudit.repair.throttle import Throttle
 from dbaudit.repair.walk import along, among, text_of
-from dbaudit.repair.walker import Walker, check_plan
+from dbaudit.repair.walker import Ask, Rows, Walker, asking, check_plan
 from dbaudit.repair.work import Part, Work
 from dbaudit.schema.read import read_live
 
 Execute = Callable[..., list[tuple[Any, ...]]]
-ROWS = 137
+ROWS = 67
 # A key's columns, and the values of row n as SQL; whatever n, no two rows are the same.
 KEYS = {
     "integer": ("a INT NOT NULL", "a", "n - 60"),
@@ -58,11 +58,11 @@ MARK = Work("keys.mark", (Part("mark", "keyed", marked, Update(lambda t: {"mark"
 
 
 def make(execute: Execute, definition: str, key: str, values: str) -> None:
-    columns = f"{definition}, mark INT, words VARCHAR(20)"
+    columns, numbers = f"{definition}, mark INT, words VARCHAR(20)", (f"SELECT {n} AS n" for n in range(ROWS))
     execute(
         f"CREATE TABLE keyed ({columns}, PRIMARY KEY ({key})) ENGINE=InnoDB DEFAULT CHARSET=utf8",
         "SET sql_mode = ''",
-        *(f"INSERT INTO keyed SELECT {values}, n % 2, 'w' FROM (SELECT {n} AS n) one" for n in range(ROWS)),
+        f"INSERT INTO keyed SELECT {values}, n % 2, 'w' FROM ({' UNION ALL '.join(numbers)}) every",
     )
 
 
@@ -70,7 +70,7 @@ def make(execute: Execute, definition: str, key: str, values: str) -> None:
 def test_every_row_is_met_once(
     kind: str, target: Target, execute: Execute, contents: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runs, "MOST_ROWS", 10)
+    monkeypatch.setattr(runs, "MOST_ROWS", 5)
     monkeypatch.setattr("dbaudit.repair.walker.STRETCH_FIRST", 13)
     monkeypatch.setattr("dbaudit.repair.walker.STRETCH_LEAST", 7)
     monkeypatch.setattr("dbaudit.repair.walker.STRETCH_MOST", 23)
@@ -99,12 +99,11 @@ def test_ties_of_an_index_that_is_not_unique_do_not_stop_the_walk(target: Target
     assert found.key.columns == ("words", "a")
     with target.session() as connection:
 
-        def ask(statement: tuple[str, dict[str, Any]]) -> list[tuple[Any, ...]]:
+        def read(look: Callable[[Ask], Rows]) -> Rows:
             with connection.cursor() as cursor:
-                cursor.execute(*statement)
-                return list(cursor.fetchall())
+                return look(asking(cursor))
 
-        walker = Walker(found, ask, Pace(most=5, least=5), 0.2, end=("w", "тест-%z999"), total=ROWS)
+        walker = Walker(found, read, Pace(most=5, least=5), 0.2, end=("w", "тест-%z999"), total=ROWS)
         walker.reading = Pace(most=7, least=7)
         met = [key for each in walker._stretches() for key in each.keys]
     assert len(met) == len(set(met)) == ROWS // 2
@@ -114,11 +113,7 @@ def test_a_statement_that_would_read_the_whole_table_is_refused(target: Target, 
     make(execute, *KEYS["text"])
     found = chunker(target, execute)
     with target.session() as connection, connection.cursor() as cursor:
-
-        def ask(statement: tuple[str, dict[str, Any]]) -> list[tuple[Any, ...]]:
-            cursor.execute(*statement)
-            return list(cursor.fetchall())
-
+        ask = asking(cursor)
         for good in (
             found.stretch(("тест-%a26",), ("zzz",), 10),
             found.candidates(None, ("zzz",), 5),
@@ -134,16 +129,12 @@ def test_a_scan_of_the_whole_key_is_refused_where_single_rows_are_to_be_locked(
 ) -> None:
     monkeypatch.setattr("dbaudit.repair.walker.FEW", 100)
     make(execute, *KEYS["integer"])
-    for doubled in range(4):  # 137 rows become 2,192
+    for doubled in range(5):  # 67 rows become 2,144
         execute(f"INSERT INTO keyed SELECT a + {1000 * 2**doubled}, mark, words FROM keyed")
     execute("ANALYZE TABLE keyed")
     found = chunker(target, execute)
     with target.session() as connection, connection.cursor() as cursor:
-
-        def ask(statement: tuple[str, dict[str, Any]]) -> list[tuple[Any, ...]]:
-            cursor.execute(*statement)
-            return list(cursor.fetchall())
-
+        ask = asking(cursor)
         check_plan(ask, found.locking([(str(n),) for n in range(2_000)]), found, 2_000)
         every = text_of(select(found.table.c.a).with_hint(found.table, found.key.hint, "mysql").order_by("a"))
         check_plan(ask, every, found)

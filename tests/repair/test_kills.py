@@ -58,7 +58,7 @@ def planned(target: Target, work: str) -> int:
 @pytest.fixture
 def undisturbed(target: Target, execute: Execute, contents: Contents) -> dict[str, list[str]]:
     """What the tables are in the end, by work; the tables are as they began."""
-    make_things(execute)
+    make_things(execute, 400)
     before, ends = contents(), {"": contents()}
     for name, work in WORKS.items():
         done = apply(work, target, Throttle(), QUICK)
@@ -83,7 +83,7 @@ def test_any_statement(
     work: str, what: str, target: Target, contents: Contents, undisturbed: dict[str, list[str]], tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(runs, "MOST_ROWS", 60)
+    monkeypatch.setattr(runs, "MOST_ROWS", saboteur.MOST_ROWS)
     rows = planned(target, work)
     kinds = kinds_of(work, what, request.node.callspec.params["server"])
     assert kinds
