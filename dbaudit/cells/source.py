@@ -6,7 +6,7 @@ A live database is read in one consistent snapshot of one connection, a dump fro
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
@@ -32,6 +32,7 @@ _CODECS = {"latin1": "cp1252", "latin2": "iso8859_2", "cp1250": "cp1250", "cp125
            "gbk": "gbk", "big5": "big5", "sjis": "shift_jis", "euckr": "euc_kr"}  # fmt: skip
 # When nova made, changed or deleted a row.
 _TIMES = ("created_at", "updated_at", "deleted_at")
+ALL: Mapping[str, str] = {}  # no pattern
 KEYS_AT_ONCE = 500  # values in one IN (...): far below the least max_allowed_packet (1 MB) even for 255 characters
 
 
@@ -54,8 +55,13 @@ class Source(Protocol):
     def tables(self) -> Mapping[str, frozenset[str]]:
         """The columns of each table."""
 
-    def rows(self, table: str, columns: Sequence[str], only: Only | None = None) -> Iterator[Row]:
-        """These columns of each row, in any order; a column that the table lacks is None, no table has no rows."""
+    def rows(
+        self, table: str, columns: Sequence[str], only: Only | None = None, like: Mapping[str, str] = ALL
+    ) -> Iterator[Row]:
+        """These columns of each row, in any order; a column that the table lacks is None, no table has no rows.
+
+        `like` are patterns by column: rows that hold something else there may be left out, as a server does.
+        """
 
 
 @contextlib.contextmanager
@@ -105,12 +111,14 @@ class _Dumped:
         index = self.data.index
         return dumped_at(index.at, index.one_instant, index.size, self.newest.at, self.zone)
 
-    def rows(self, table: str, columns: Sequence[str], only: Only | None = None) -> Iterator[Row]:
+    def rows(
+        self, table: str, columns: Sequence[str], only: Only | None = None, like: Mapping[str, str] = ALL
+    ) -> Iterator[Row]:
         wanted = (*columns, only.column) if only else tuple(columns)
         times = [number for number, column in enumerate(wanted) if column in _TIMES]
         for values in self.data.values(table, wanted):
-            row = tuple([text(value, self.codec) for value in values])
-            self.newest.see(row[number] for number in times)
+            row = texts(values, self.codec)
+            self.newest.see([row[number] for number in times])
             if only is None:
                 yield row
             elif row[-1] in only.keys:
@@ -123,26 +131,30 @@ class _Live:
     tables: Mapping[str, frozenset[str]]
     instant: Instant
 
-    def rows(self, table: str, columns: Sequence[str], only: Only | None = None) -> Iterator[Row]:
+    def rows(
+        self, table: str, columns: Sequence[str], only: Only | None = None, like: Mapping[str, str] = ALL
+    ) -> Iterator[Row]:
         known = self.tables.get(table)
         if known is None:
             return
         names = ", ".join(quoted(column) if column in known else "NULL" for column in columns)
-        sql = f"SELECT {names} FROM {quoted(table)}"
+        patterns = {column: pattern for column, pattern in like.items() if column in known}
+        where = " AND ".join(["TRUE", *(f"{quoted(column)} LIKE %s" for column in patterns)])
+        sql = f"SELECT {names} FROM {quoted(table)} WHERE {where}"
         if only is None:
-            yield from self._read(sql, ())
+            yield from self._read(sql, list(patterns.values()))
             return
         keys = sorted(only.keys)
         for start in range(0, len(keys), KEYS_AT_ONCE):
             part = keys[start : start + KEYS_AT_ONCE]
             marks = ", ".join(["%s"] * len(part))
-            yield from self._read(f"{sql} WHERE {quoted(only.column)} IN ({marks})", part)
+            yield from self._read(f"{sql} AND {quoted(only.column)} IN ({marks})", [*patterns.values(), *part])
 
-    def _read(self, sql: str, keys: Sequence[str]) -> Iterator[Row]:
+    def _read(self, sql: str, values: Sequence[str]) -> Iterator[Row]:
         with self.connection.cursor(pymysql.cursors.SSCursor) as cursor:
-            cursor.execute(sql, tuple(keys) or None)
+            cursor.execute(sql, tuple(values) or None)
             for row in cursor:
-                yield tuple(map(text, row))
+                yield texts(row)
 
 
 @contextlib.contextmanager
@@ -161,6 +173,13 @@ def snapshot(connection: Connection) -> Iterator[datetime]:
         finally:
             with contextlib.suppress(pymysql.MySQLError):
                 cursor.execute("ROLLBACK")
+
+
+def texts(values: Iterable[object], codec: str | None = None) -> Row:
+    """The values of a row as text; most are in ASCII, and there are too many for a call each."""
+    return tuple([
+        value if value is None or (type(value) is str and value.isascii()) else text(value, codec) for value in values
+    ])  # fmt: skip
 
 
 def text(value: object, codec: str | None = None) -> str | None:

@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from itertools import groupby, islice
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ def keep(path: Path, parts: Iterable[tuple[str, Part]]) -> None:
         file.execute("CREATE TABLE part (uuid TEXT, body TEXT)")
         file.execute("CREATE TABLE thing (uuid TEXT PRIMARY KEY, body TEXT) WITHOUT ROWID")
         file.execute("BEGIN")
-        _fill(file, "part", ((uuid, json.dumps(part, separators=(",", ":"))) for uuid, part in parts))
+        _fill(file, "part", _written(parts))
         with closing(file.cursor()) as cursor:
             cursor.execute("SELECT uuid, body FROM part ORDER BY uuid")
             _fill(file, "thing", _joined(cursor))
@@ -56,8 +57,14 @@ class Lookup:
         self._file.close()
 
 
+def _written(parts: Iterable[tuple[str, Part]]) -> Iterator[tuple[str, str]]:
+    """Parts as text; those of one uuid that come one behind the other, as most do, at once."""
+    for uuid, group in groupby(parts, key=itemgetter(0)):
+        yield uuid, json.dumps([part for _, part in group], separators=(",", ":"))[1:-1]
+
+
 def _joined(rows: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
-    for uuid, group in groupby(rows, key=lambda row: row[0]):
+    for uuid, group in groupby(rows, key=itemgetter(0)):
         yield uuid, f"[{','.join(body for _, body in group)}]"
 
 

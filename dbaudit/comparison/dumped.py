@@ -15,7 +15,7 @@ from dbaudit.comparison.definitions import Pass
 from dbaudit.comparison.lenient import Lenient
 from dbaudit.comparison.side import Fault, Place, Side
 from dbaudit.dump.entries import DatabaseEntry, Definition, DumpIndex
-from dbaudit.dump.rows import read_rows
+from dbaudit.dump.rows import read_rows, read_values
 from dbaudit.dump.source import Dump, make_part
 from dbaudit.errors import DbauditError
 from dbaudit.migration.standing import Versions, versions_of
@@ -171,5 +171,4 @@ class DumpData:
         """The values of these columns, row by row."""
         found = self.entry.table(table)
         if found is not None:
-            for row in read_rows(self.index, self.entry, found, columns):
-                yield tuple(row.get(column) for column in columns)
+            yield from read_values(self.index, self.entry, found, columns)

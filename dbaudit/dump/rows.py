@@ -1,4 +1,4 @@
-"""The rows of one table of a dump, as values. For small tables, such as the one with the migration number.
+"""The rows of one table of a dump, as values.
 
 It decodes literals as mysqldump, mariadb-dump and mydumper write them; an expression is given as its text.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import BinaryIO
 
 from dbaudit.dump import inserts
@@ -27,6 +28,8 @@ _VALUE = re.compile(
     rb"|(?P<bare>(?:[^'\"(),]++|" + _PAREN + rb")++))\s*+",
     re.S,
 )
+# A value as dumps mostly write it: a string without an introducer, a number, or NULL.
+_PLAIN = rb"'(?:[^'\\]++|\\.|'')*+'|[0-9A-Za-z.+-]++"
 _ESCAPE = re.compile(rb"\\(.)|''", re.S)
 _DOUBLED = re.compile(rb"\\(.)|\"\"", re.S)
 # \% and \_ keep their backslash: they are patterns for LIKE.
@@ -43,14 +46,34 @@ _COLUMN = re.compile(
 _GENERATED = re.compile(rb"\bGENERATED\s+ALWAYS\b|\bAS\s*\(.*\)\s*(?:VIRTUAL|STORED|PERSISTENT)", re.I)
 
 
-def read_rows(
-    index: DumpIndex, database: DatabaseEntry, table: TableEntry, wanted: Sequence[str] | None = None
-) -> Iterator[dict[str, Value]]:
-    """Each row of the table by column name; only the columns `wanted` where these are named, others are None.
+def read_rows(index: DumpIndex, database: DatabaseEntry, table: TableEntry) -> Iterator[dict[str, Value]]:
+    """Each row of the table by column name.
 
     Strings are str (bytes that are not UTF-8 survive as surrogates), hex and `_binary` literals bytes, numbers int
     or float, NULL None. Raises DbauditError when a statement cannot be read.
     """
+    for statement, at, names in _inserts(index, database, table):
+        for values in _rows(statement, at, (True,) * len(names), table):
+            yield dict(zip(names, values, strict=True))
+
+
+def read_values(
+    index: DumpIndex, database: DatabaseEntry, table: TableEntry, columns: Sequence[str]
+) -> Iterator[tuple[Value, ...]]:
+    """The values of these columns in each row, None for one that is not there; as `read_rows` gives them."""
+    wanted = frozenset(columns)
+    for statement, at, names in _inserts(index, database, table):
+        places = {name: place for place, name in enumerate(name for name in names if name in wanted)}
+        order = [places.get(name, len(places)) for name in columns]
+        for values in _rows(statement, at, tuple(name in wanted for name in names), table):
+            values.append(None)
+            yield tuple([values[place] for place in order])
+
+
+def _inserts(
+    index: DumpIndex, database: DatabaseEntry, table: TableEntry
+) -> Iterator[tuple[Statement, int, list[str]]]:
+    """The INSERT statements of the table, where their head ends, and the columns that they fill."""
     columns = columns_of(table)
     try:
         for statement in _data(index, table):
@@ -58,7 +81,7 @@ def read_rows(
             if head is None or bare_name(head[2]) != table.name or not _in(head[1], database):
                 continue
             names = [bare_name(name.strip()) for name in re.findall(IDENT, head[3])] if head[3] else columns
-            yield from _rows(statement, head.end(), names, table, wanted)
+            yield statement, head.end(), names
     except DamagedArchive as error:
         raise DbauditError(f"{index.dump.name}: {error}, in the rows of table {table.name}") from None
 
@@ -98,16 +121,19 @@ def _skip(stream: BinaryIO, count: int) -> None:
         count -= len(data)
 
 
-def _rows(
-    statement: Statement, at: int, names: list[str], table: TableEntry, wanted: Sequence[str] | None
-) -> Iterator[dict[str, Value]]:
+def _rows(statement: Statement, at: int, picked: tuple[bool, ...], table: TableEntry) -> Iterator[list[Value]]:
+    """The values of each row in the columns that are picked."""
     data = statement.text
     values = inserts.VALUES.match(data, at)
     where = f"table {table.name}, byte {statement.start}"
     if values is None or not statement.whole:
         raise DbauditError(f"{where}: the rows of this INSERT cannot be read")
-    at, picked = values.end(), [wanted is None or name in wanted for name in names]
+    at, plain = values.end(), _plain_row(picked)
     while data[at : at + 1] == b"(":
+        if row := plain.match(data, at):
+            yield [_known(value) if len(value) <= _SHORT else _read(value) for value in row.groups()]
+            at = row.end()
+            continue
         matches = []
         at += 1
         while match := _VALUE.match(data, at):
@@ -115,20 +141,35 @@ def _rows(
             at = match.end() + 1
             if data[at - 1 : at] != b",":
                 break
-        if len(matches) != len(names):
-            raise DbauditError(f"{where}: a row has {len(matches)} values for {len(names)} columns")
-        yield {name: _decode(match) if pick else None for name, match, pick in zip(names, matches, picked, strict=True)}
+        if len(matches) != len(picked):
+            raise DbauditError(f"{where}: a row has {len(matches)} values for {len(picked)} columns")
+        yield [_decode(match) for match, pick in zip(matches, picked, strict=True) if pick]
         between = _BETWEEN.match(data, at)
         at = between.end() if between else at
+
+
+@lru_cache(maxsize=64)
+def _plain_row(picked: tuple[bool, ...]) -> re.Pattern[bytes]:
+    """A row of plain values, up to the next one: its groups are what is picked."""
+    values = (rb"(%s)" if pick else rb"(?:%s)" for pick in picked)
+    return re.compile(rb"\(" + rb",".join(value % _PLAIN for value in values) + rb"\)" + _BETWEEN.pattern, re.S)
+
+
+def _read(written: bytes) -> Value:
+    """A plain value."""
+    return text(_content(written)) if written.startswith(b"'") else _plain(written)
+
+
+# Most values stand in many rows: keys, dates, uuids of instances. Bytes of those that are remembered, and how many.
+_SHORT, _MANY = 64, 8_192
+_known = lru_cache(maxsize=_MANY)(_read)
 
 
 def _decode(match: re.Match[bytes]) -> Value:
     introducer, written, bare = match.groups()
     if bare is not None:
         return _plain(bare.strip())
-    quote, content = written[:1], written[1:-1]
-    if b"\\" in content or quote in content:
-        content = (_ESCAPE if quote == b"'" else _DOUBLED).sub(lambda found: _unescape(found, quote), content)
+    content = _content(written)
     if introducer is None:
         return text(content)
     intro = introducer.strip().lower()
@@ -137,6 +178,14 @@ def _decode(match: re.Match[bytes]) -> Value:
     if intro == b"b":
         return int(content, 2).to_bytes((len(content) + 7) // 8, "big")
     return content if intro == b"_binary" else text(content)
+
+
+def _content(written: bytes) -> bytes:
+    """What a string holds."""
+    quote, content = written[:1], written[1:-1]
+    if b"\\" in content or quote in content:
+        return (_ESCAPE if quote == b"'" else _DOUBLED).sub(lambda found: _unescape(found, quote), content)
+    return content
 
 
 def _unescape(found: re.Match[bytes], quote: bytes) -> bytes:

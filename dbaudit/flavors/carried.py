@@ -9,7 +9,7 @@ from pathlib import Path
 from dbaudit.cells.source import Source, opened
 from dbaudit.cells.store import Part, keep, things
 from dbaudit.comparison.side import Side
-from dbaudit.flavors.embedded import is_part, read_embedded
+from dbaudit.flavors.embedded import LIVE_PARTS, is_part, read_embedded
 from dbaudit.flavors.flavor import Definitions, read_definitions
 from dbaudit.flavors.gather import SIZES, Instance
 from dbaudit.flavors.running import signs
@@ -54,7 +54,7 @@ def _parts(source: Source) -> Iterator[tuple[str, Part]]:
         if uuid is not None and deleted == "0":
             yield uuid, [_OWN, int(id_ or 0), *rest]
     keys = ("instance_uuid", "key", "value", "deleted", "id")
-    for uuid, key, value, deleted, id_ in source.rows("instance_system_metadata", keys):
+    for uuid, key, value, deleted, id_ in source.rows("instance_system_metadata", keys, like=LIVE_PARTS):
         if uuid is not None and deleted == "0" and is_part(key):
             yield uuid, [_METADATA, int(id_ or 0), key, value]
     for uuid, flavor, deleted, id_ in source.rows("instance_extra", ("instance_uuid", "flavor", "deleted", "id")):

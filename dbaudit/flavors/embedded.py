@@ -25,6 +25,9 @@ PLACES = {"": "cur", "old_": "old", "new_": "new"}
 KEYS: Mapping[str, tuple[str, str]] = {
     f"{prefix}instance_type_{name}": (prefix, name) for prefix in PREFIXES for name in FIELDS
 }
+# Rows of live keys that are parts of a flavor, and of all of them, as a server finds them: more than `is_part` says.
+ALL_PARTS: Mapping[str, str] = {"key": "%instance_type_%"}
+LIVE_PARTS: Mapping[str, str] = {**ALL_PARTS, "deleted": "0"}
 _SPEC = re.compile(r"(old_|new_|)instance_type_extra_(.+)", re.S)
 
 

@@ -11,7 +11,7 @@ from dbaudit.cells.instant import Instant, newest
 from dbaudit.cells.source import Only, Source, opened
 from dbaudit.cells.store import Part, keep, things
 from dbaudit.comparison.side import Side
-from dbaudit.flavors.embedded import Embedded, is_part, read_embedded
+from dbaudit.flavors.embedded import LIVE_PARTS, Embedded, is_part, read_embedded
 from dbaudit.flavors.flavor import TIMES, Definitions, read_definitions
 
 SIZES = ("vcpus", "memory_mb", "root_gb", "ephemeral_gb")
@@ -73,11 +73,11 @@ def _parts(source: Source, uuids: frozenset[str] | None) -> Iterator[tuple[str, 
         if uuid is not None and deleted is not None and deleted != id_:
             yield uuid, [_OWN, int(id_ or 0), deleted == "0", *rest]
     columns = ("instance_uuid", "key", "value", "deleted", "id", *TIMES)
-    for uuid, key, value, deleted, id_, *times in source.rows("instance_system_metadata", columns, others):
+    for uuid, key, value, deleted, id_, *times in source.rows("instance_system_metadata", columns, others, LIVE_PARTS):
         if uuid is not None and is_part(key) and deleted == "0":
             yield uuid, [_METADATA, int(id_ or 0), key, value, newest(*times)]
     copies = ("instance_uuid", "flavor", "deleted", *TIMES)
-    for uuid, flavor, deleted, *times in source.rows("instance_extra", copies, others):
+    for uuid, flavor, deleted, *times in source.rows("instance_extra", copies, others, {"deleted": "0"}):
         if uuid is not None and deleted == "0" and flavor is not None:
             yield uuid, [_EXTRA, flavor, newest(*times)]
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from dbaudit.cells.source import Source
 from dbaudit.cells.store import Part
-from dbaudit.flavors.embedded import KEYS, PLACES, Copy, Embedded, is_part, read_embedded
+from dbaudit.flavors.embedded import ALL_PARTS, KEYS, PLACES, Copy, Embedded, is_part, read_embedded
 from dbaudit.flavors.flavor import Definitions, Flavor
 from dbaudit.flavors.gather import SIZES
 from dbaudit.flavors.raw import SHADOWS
@@ -53,7 +53,7 @@ def parts(source: Source) -> Iterator[tuple[str, Part]]:
             if uuid is not None:
                 yield uuid, [_OWN, shadow, *rest]
         keys = ("instance_uuid", "key", "value", "deleted", "id")
-        for uuid, key, value, deleted, id_ in source.rows(f"{shadow}instance_system_metadata", keys):
+        for uuid, key, value, deleted, id_ in source.rows(f"{shadow}instance_system_metadata", keys, like=ALL_PARTS):
             if uuid is not None and is_part(key):
                 yield uuid, [_METADATA, shadow, key, value, deleted == "0", int(id_ or 0)]
         copies = ("instance_uuid", "flavor", "deleted", "id")
