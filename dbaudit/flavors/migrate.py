@@ -8,7 +8,7 @@ soft-deleted, as Kilo does, so that Liberty's migration goes through.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 
@@ -69,12 +69,12 @@ def _database(side: Side, one: Seen, seen: Sequence[Seen], order: Order, *, appl
     done = Done(one.label)
     if not one.kilo:
         return done
-    chunks = _chunks(one, seen, order, done)
-    if not apply:
-        for _ in chunks:
-            pass
-        return done
-    _write(side, one, chunks, order, done)
+    with closing(_chunks(one, seen, order, done)) as chunks:  # it holds files open, also where writing breaks off
+        if apply:
+            _write(side, one, chunks, order, done)
+        else:
+            for _ in chunks:
+                pass
     return done
 
 
@@ -116,7 +116,7 @@ def _named(prepared: Prepared) -> Iterator[None]:
         ) from error
 
 
-def _chunks(one: Seen, seen: Sequence[Seen], order: Order, done: Done) -> Iterator[Edits]:
+def _chunks(one: Seen, seen: Sequence[Seen], order: Order, done: Done) -> Generator[Edits, None, None]:
     """The edits of `AT_ONCE` instances at a time."""
     migration, now = kilo.Migration(one.definitions), order.wish.now
     chunk = _Chunk()
