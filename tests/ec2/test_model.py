@@ -1,7 +1,5 @@
 """Random lives of keys on both sides, with syncs in between that may be killed: always what a reference model says.
 
-pytestmark = pytest.mark.heavy
-
 Keys do not touch each other, so the model is of one key: its record in Grizzly, in Havana and in the base. A killed
 sync has carried a key over whole or not at all; where what is seen does not tell, the model keeps both.
 """
@@ -21,6 +19,8 @@ from hypothesis import strategies as st
 from tests.ec2.conftest import PLANTED, Site, blob, sha
 from tests.ec2.working import Runner, work_of
 from tests.examples import examples
+
+pytestmark = pytest.mark.heavy
 
 Record = tuple[str, str, str] | None
 State = tuple[Record, Record, Record]  # Grizzly, Havana, base

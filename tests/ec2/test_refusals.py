@@ -40,6 +40,7 @@ def sync(sites: Sites, dbaudit: Run, tmp_path: Path) -> Run:
     return call
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("side", "statement", "told"),
     [
@@ -56,6 +57,7 @@ def test_tables_that_are_not_keystones(
         assert (ran.code, told in ran.err) == (2, True), ran
 
 
+@pytest.mark.heavy
 def test_key_files(sites: Sites, sync: Run, tmp_path: Path) -> None:
     sites[0].old("a", S)
     key = tmp_path / "key"
@@ -75,6 +77,7 @@ def test_key_files(sites: Sites, sync: Run, tmp_path: Path) -> None:
     assert sites[1].news() == {}
 
 
+@pytest.mark.heavy
 def test_words_that_make_no_sense(sites: Sites, sync: Run, tmp_path: Path) -> None:
     for words in (("--interval", "soon"), ("--interval", "0s"), ("--interval", "-1s"), ("--max-deletes", "101")):
         assert sync("--follow", *words).code == 64, words
@@ -83,6 +86,7 @@ def test_words_that_make_no_sense(sites: Sites, sync: Run, tmp_path: Path) -> No
         assert ran.code == 66 and "cannot be written" in ran.err, ran
 
 
+@pytest.mark.heavy
 def test_the_valve_is_as_wide_as_it_is_told(sites: Sites, sync: Run) -> None:
     grizzly, havana = sites
     for number in range(40):

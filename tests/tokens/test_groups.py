@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import gzip
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -16,12 +15,13 @@ import pytest
 from dbaudit.server.place import Places
 from dbaudit.server.server import Server
 from tests import cluster, matrix
-from tests.cli.conftest import Dbaudit
+from tests.cli.conftest import Dbaudit, Ran
 from tests.cluster import Member, Replicated, ask, run, status, until
 from tests.tokens.conftest import Execute
 from tests.tokens.databases import HAVANA, NOW
 
 DEAD = "SELECT COUNT(*) FROM keystone.token WHERE expires < '2013-11-15 12:00:00'"
+Begin = Callable[..., Future[Ran]]
 # The journal's schema is made by the run itself.
 JOURNAL = "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = 'dbaudit' AND table_name = 'lease'"
 AT_WORK = "SELECT COUNT(*) FROM dbaudit.lease WHERE holder IS NOT NULL"
@@ -58,12 +58,19 @@ def at_work(server: Member) -> bool:
     return ask(server, JOURNAL) == [(1,)] and ask(server, AT_WORK) == [(1,)]
 
 
-def words(where: str, *more: str) -> list[str]:
-    return [sys.executable, "-m", "dbaudit", "tokens", "flush", where, "--before", NOW, "--apply", *more]
+def words(where: str, *more: str) -> tuple[str, ...]:
+    return ("tokens", "flush", where, "--before", NOW, "--apply", *more)
+
+
+@pytest.fixture
+def begin(dbaudit: Dbaudit) -> Iterator[Begin]:
+    """Call `dbaudit` with these words while the test goes on."""
+    with ThreadPoolExecutor(1) as pool:
+        yield lambda *words: pool.submit(dbaudit, *words)
 
 
 @pytest.mark.parametrize("vendor", ["pair", "mysqls"])
-def test_it_waits_for_a_replica(vendor: str, request: pytest.FixtureRequest, environment: dict[str, str]) -> None:
+def test_it_waits_for_a_replica(vendor: str, request: pytest.FixtureRequest, begin: Begin) -> None:
     pair: Replicated = request.getfixturevalue(vendor)
     where = keystone(pair.primary, 3_000)
     until("the replica has it", lambda: ask(pair.replica, "SHOW DATABASES LIKE 'keystone'") and pair.lag() == 0)
@@ -71,8 +78,8 @@ def test_it_waits_for_a_replica(vendor: str, request: pytest.FixtureRequest, env
     try:
         run(pair.primary, "CREATE TABLE keystone.late (id INT PRIMARY KEY)")
         until("it lags", lambda: (pair.lag() or 0) > 2, patience=30)
-        command = words(where, "--replica", url(pair.replica), "--max-lag", "2", "--rate", "300", "--max-wait", "60")
-        process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+        brakes = ("--replica", url(pair.replica), "--max-lag", "2", "--rate", "300", "--max-wait", "60")
+        ran = begin(*words(where, *brakes))
         until("it is at work", lambda: at_work(pair.primary), patience=60)
         time.sleep(2)  # a look at the gauges, and the chunk in hand
         held = ask(pair.primary, DEAD)[0][0]
@@ -80,8 +87,7 @@ def test_it_waits_for_a_replica(vendor: str, request: pytest.FixtureRequest, env
         assert ask(pair.primary, DEAD) == [(held,)]
         assert held > 2_000
         pair.delay(0)
-        _, said = process.communicate(timeout=120)
-        assert process.returncode == 0, said
+        assert ran.result(120).code == 0, ran.result()
         assert ask(pair.primary, DEAD) == [(0,)]
     finally:
         pair.delay(0)
@@ -89,21 +95,20 @@ def test_it_waits_for_a_replica(vendor: str, request: pytest.FixtureRequest, env
 
 
 @pytest.mark.parametrize("vendor", ["pair", "mysqls"])
-def test_unknown_lag_stops_it(vendor: str, request: pytest.FixtureRequest, environment: dict[str, str]) -> None:
+def test_unknown_lag_stops_it(vendor: str, request: pytest.FixtureRequest, dbaudit: Dbaudit) -> None:
     pair: Replicated = request.getfixturevalue(vendor)
     where = keystone(pair.primary, 50)
     pair.halt()
     try:
-        command = words(where, "--replica", url(pair.replica), "--max-wait", "2")
-        ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-        assert ran.returncode == 75
-        assert "lag" in ran.stderr
+        ran = dbaudit(*words(where, "--replica", url(pair.replica), "--max-wait", "2"))
+        assert ran.code == 75
+        assert "lag" in ran.err
         assert ask(pair.primary, DEAD) == [(50,)]
     finally:
         pair.go_on()
 
 
-def test_it_waits_for_flow_control(nodes: list[Member], environment: dict[str, str], tmp_path: Path) -> None:
+def test_it_waits_for_flow_control(nodes: list[Member], begin: Begin, tmp_path: Path) -> None:
     one, two = nodes
     where = keystone(one, 3_000)
     until("the other node has it", lambda: ask(two, "SHOW DATABASES LIKE 'keystone'"))
@@ -123,18 +128,13 @@ def test_it_waits_for_flow_control(nodes: list[Member], environment: dict[str, s
     before = int(status(one, "wsrep_flow_control_paused_ns"))
     brake.start()
     try:
-        process = subprocess.Popen(
-            words(where, "--rate", "600", "--max-wait", "90", "--max-flow-control", "1", "--metrics", "m"),
-            env=environment, cwd=tmp_path,
-            stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
+        ran = begin(*words(where, "--rate", "600", "--max-wait", "90", "--max-flow-control", "1", "--metrics", "m"))
         until("the node was paused", lambda: int(status(one, "wsrep_flow_control_paused_ns")) > before, patience=60)
         time.sleep(8)
     finally:
         over.set()
         brake.join()
-    _, said = process.communicate(timeout=120)
-    assert process.returncode == 0, said
+    assert ran.result(120).code == 0, ran.result()
     assert ask(one, DEAD) == [(0,)]
     (held,) = [line for line in (tmp_path / "m").read_text().splitlines() if "held_back_seconds{" in line]
     assert float(held.split()[-1]) > 0, "nothing held it back"
@@ -143,7 +143,7 @@ def test_it_waits_for_flow_control(nodes: list[Member], environment: dict[str, s
 
 
 @pytest.mark.parametrize("limit", ["wsrep_max_ws_size = 200000", "wsrep_max_ws_rows = 300"])
-def test_a_chunk_stays_below_half_of_a_write_set(nodes: list[Member], environment: dict[str, str], limit: str) -> None:
+def test_a_chunk_stays_below_half_of_a_write_set(nodes: list[Member], dbaudit: Dbaudit, limit: str) -> None:
     where = keystone(nodes[0], 3_000)
     # Some rows are fifty times the others, and lie together: what the table's mean says does not hold for them.
     run(nodes[0], "UPDATE keystone.token SET extra = REPEAT('x', 15000) WHERE id LIKE '7%'")
@@ -152,12 +152,10 @@ def test_a_chunk_stays_below_half_of_a_write_set(nodes: list[Member], environmen
     before = status(nodes[0], "wsrep_replicated_bytes")
     run(nodes[0], f"SET GLOBAL {limit}")
     try:
-        ran = subprocess.run(
-            words(where, "--fast", "--format", "json"), env=environment, capture_output=True, text=True
-        )
+        ran = dbaudit(*words(where, "--fast", "--format", "json"))
     finally:
         run(nodes[0], "SET GLOBAL wsrep_max_ws_size = 2147483647", "SET GLOBAL wsrep_max_ws_rows = 0")
-    assert ran.returncode == 0, ran.stderr
+    assert ran.code == 0, ran.err
     assert ask(nodes[0], DEAD) == [(0,)]
     assert status(nodes[0], "wsrep_replicated_bytes") != before
     chunks = ask(nodes[0], "SELECT last_key, changed FROM dbaudit.chunk WHERE run = (SELECT MAX(run) FROM dbaudit.run)")
@@ -170,20 +168,17 @@ def test_a_chunk_stays_below_half_of_a_write_set(nodes: list[Member], environmen
     until("so has the other node", lambda: ask(nodes[1], DEAD) == [(0,)])
 
 
-def test_two_nodes_exclude_each_other(nodes: list[Member], environment: dict[str, str]) -> None:
+def test_two_nodes_exclude_each_other(nodes: list[Member], dbaudit: Dbaudit, begin: Begin) -> None:
     where = keystone(nodes[0], 2_000)
     until("the other node has it", lambda: ask(nodes[1], "SHOW DATABASES LIKE 'keystone'"))
-    first = subprocess.Popen(words(where, "--rate", "300"), env=environment, stderr=subprocess.PIPE, text=True)
+    first = begin(*words(where, "--rate", "300"))
     until("it has begun", lambda: ask(nodes[0], DEAD) < [(2_000,)], patience=60)
-    ran = subprocess.run(words(url(nodes[1])), env=environment, capture_output=True, text=True, check=False)
-    _, said = first.communicate(timeout=120)
-    assert (ran.returncode, first.returncode) == (75, 0), (ran.stderr, said)
-    assert "holds the lease" in ran.stderr
-    refused = subprocess.run(
-        words(where, "--rebuild"), env=environment, capture_output=True, text=True, check=False
-    )  # fmt: skip
-    assert refused.returncode == 66
-    assert "Galera" in refused.stderr
+    ran = dbaudit(*words(url(nodes[1])))
+    assert (ran.code, first.result(120).code) == (75, 0), (ran, first.result())
+    assert "holds the lease" in ran.err
+    refused = dbaudit(*words(where, "--rebuild"))
+    assert refused.code == 66
+    assert "Galera" in refused.err
 
 
 @pytest.mark.parametrize("release", ["grizzly", "havana"])
