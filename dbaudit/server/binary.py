@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import subprocess
@@ -59,7 +60,9 @@ def examine(path: Path, identity: Identity) -> Binary:
         )
     if not _is_program(path):
         raise DbauditError(f"{path} is not an executable file", "give --server-binary the path of a mysqld or mariadbd")
-    said = ask(path, ["--no-defaults", "--version"], identity)
+    found_file = path.stat()
+    stamp = (found_file.st_ino, found_file.st_size, found_file.st_mtime_ns, found_file.st_ctime_ns)
+    said = _stated_version(path, identity, stamp)
     found = re.search(r"\bVer (\S+)", said)
     if found is None or "for" not in said:
         raise DbauditError(
@@ -67,6 +70,12 @@ def examine(path: Path, identity: Identity) -> Binary:
             "give --server-binary the path of a mysqld or mariadbd",
         )
     return Binary(path, parse_version(found[1]))
+
+
+@functools.lru_cache
+def _stated_version(path: Path, identity: Identity, _stamp: tuple[int, ...]) -> str:
+    """What a program says of itself; it is asked once in a process, as long as the file is the same."""
+    return ask(path, ["--no-defaults", "--version"], identity)
 
 
 def ask(path: Path, arguments: Sequence[str], identity: Identity) -> str:

@@ -22,8 +22,13 @@ import signal
 import struct
 import subprocess
 import sys
-from collections.abc import Callable
-from typing import Any, NoReturn
+
+TYPE_CHECKING = False  # what `typing` says too, which takes longer to import than all else here
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, NoReturn
+
+    Process = subprocess.Popen[bytes]
 
 # Seconds between two looks at our parent, for the case that a forked child of dbaudit keeps the lifeline open.
 PARENT_EVERY = 0.5
@@ -33,8 +38,6 @@ GONE_WITHIN = 10
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NO_NEW_PRIVS = 38
 _LANDLOCK_CREATE, _LANDLOCK_ADD_RULE, _LANDLOCK_RESTRICT = 444, 445, 446
-
-Process = subprocess.Popen[bytes]
 
 
 def tell(message: dict[str, Any]) -> None:

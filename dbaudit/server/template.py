@@ -112,12 +112,19 @@ def _trusted(*places: Path) -> bool:
 
 
 def _copy(source: Path, target: Path, identity: Identity) -> None:
-    shutil.copytree(source, target, dirs_exist_ok=True, symlinks=True)
+    """What is in the files, and nothing else of them: there are hundreds. They are for the server alone."""
+
+    def copy(old: str, new: str) -> None:
+        shutil.copyfile(old, new, follow_symlinks=False)
+        os.chmod(new, 0o600)
+        if identity.drop:
+            os.chown(new, identity.uid, identity.gid, follow_symlinks=False)
+
+    shutil.copytree(source, target, dirs_exist_ok=True, symlinks=True, copy_function=copy)
     target.chmod(0o700)
     if identity.drop:
-        for folder, _, files in os.walk(target):
-            for path in (folder, *(os.path.join(folder, name) for name in files)):
-                os.chown(path, identity.uid, identity.gid, follow_symlinks=False)
+        for folder, _, _ in os.walk(target):
+            os.chown(folder, identity.uid, identity.gid, follow_symlinks=False)
 
 
 def _keep(data: Path, recipe: Recipe) -> None:

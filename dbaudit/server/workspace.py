@@ -102,8 +102,9 @@ def _sweep_one(directory: Path) -> bool:
 
 def discard(directory: Path) -> None:
     """Kill every server whose data lies in `directory`, and remove it. The caller holds its lock."""
-    kill_servers(directory)
-    shutil.rmtree(directory, ignore_errors=True)
+    if directory.exists():  # else its supervisor has done all that
+        kill_servers(directory)
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 def kill_servers(directory: Path) -> None:
@@ -121,7 +122,8 @@ def servers_of(directory: Path) -> list[int]:
 
 
 def _serves(arguments: list[bytes], directory: Path) -> bool:
-    return any(argument.startswith(f"--datadir={directory}/".encode()) for argument in arguments)
+    beginning = f"--datadir={directory}/".encode()
+    return any(argument.startswith(beginning) for argument in arguments)
 
 
 def _kill(pid: int, directory: Path) -> None:
