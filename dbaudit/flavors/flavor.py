@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from dbaudit.cells.instant import newest
 from dbaudit.cells.source import Source
@@ -55,9 +56,9 @@ class Flavor:
         return self.values["name"] or ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Definitions:
-    """All definitions of one database."""
+    """All definitions of one database; each instance asks for its own, so they are found by flavorid at once."""
 
     by_id: Mapping[int, Flavor]
     known: bool = True  # the database has the table
@@ -68,7 +69,7 @@ class Definitions:
 
     def of(self, flavorid: str) -> list[Flavor]:
         """Every row of a flavorid, by id."""
-        return [each for _, each in sorted(self.by_id.items()) if each.flavorid == flavorid]
+        return self._by_flavorid.get(flavorid, [])
 
     def current(self, flavorid: str) -> Flavor | None:
         """The live row of a flavorid; of several the newest, as Havana's migrations keep it."""
@@ -76,9 +77,22 @@ class Definitions:
 
     def found(self, flavorid: str) -> Flavor | None:
         """The row that nova finds for a flavorid, as the collation compares: a live one, else that deleted first."""
-        wanted = folded(flavorid)
-        rows = [each for _, each in sorted(self.by_id.items()) if folded(each.flavorid) == wanted]
+        rows = self._by_folded.get(folded(flavorid), [])
         return next((each for each in rows if each.live), rows[0] if rows else None)
+
+    @cached_property
+    def _by_flavorid(self) -> Mapping[str, list[Flavor]]:
+        return self._grouped(str)
+
+    @cached_property
+    def _by_folded(self) -> Mapping[str, list[Flavor]]:
+        return self._grouped(folded)
+
+    def _grouped(self, key: Callable[[str], str]) -> Mapping[str, list[Flavor]]:
+        groups: dict[str, list[Flavor]] = defaultdict(list)
+        for _, each in sorted(self.by_id.items()):
+            groups[key(each.flavorid)].append(each)
+        return dict(groups)
 
     def flavorid(self, id_: str | None) -> str | None:
         """What an integer id means here."""

@@ -159,10 +159,10 @@ def test_it_is_throttled_between_chunks_and_a_rerun_goes_on(
     urls = [cloud.url(name).render_as_string(hide_password=False) for name in (cloud.top, cloud.cell)]
     command = ["flavors", "migrate", *urls, "--apply", "--journal-schema", cloud.journal, "--quiet"]
     (cloud.folder / "wait").touch()
-    assert run([*command, "--sentinel", str(cloud.folder / "wait")]) == 75
+    assert run([*command, "--jobs", "1", "--sentinel", str(cloud.folder / "wait")]) == 75
     assert "the sentinel file" in capsys.readouterr().err
     assert not written(cloud, cloud.top)
-    assert run([*command, "--sleep", "0.3", "--run-time", "1"]) == 75
+    assert run([*command, "--jobs", "1", "--sleep", "0.3", "--run-time", "1"]) == 75
     assert "written in part" in capsys.readouterr().err
     some = len(written(cloud, cloud.top))
     assert some
