@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import queue
+import re
 import socket
 import threading
 import time
@@ -31,6 +32,12 @@ _AGAIN = frozenset({1205, 1213})
 _ATTEMPTS = 6
 # Seconds until a stopped worker is no longer waited for; its connection is cut, so it ends at once.
 _PATIENCE = 5
+
+# What dumps write around each CREATE TABLE: save, set, put back.
+_AROUND = rb"(?:/\*!\d+ )?SET %s(?: \*/)?"
+_SAVE = re.compile(_AROUND % rb"(?P<kept>@\w+)\s*=\s*@@(?P<name>\w+)")
+_SETTING = re.compile(_AROUND % rb"(?P<name>\w+)\s*=\s*\w+")
+_BACK = re.compile(_AROUND % rb"(?P<name>\w+)\s*=\s*(?P<kept>@\w+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +91,7 @@ class _Worker:
         self.connection, self._failed = connection, failed
         self.queue: queue.Queue[Task | None] = queue.Queue(WAITING)
         self.waiting = self.done = 0  # bytes
+        self.owed: list[Task] = []
         self.thread = threading.Thread(target=self._run, name="dbaudit-load", daemon=True)
         self.thread.start()
 
@@ -135,15 +143,18 @@ class Loader:
         return execute(self.control, task)
 
     def everywhere(self, task: Task) -> None:
-        """A setting: on the control connection now, on each worker in its turn."""
+        """A setting: on the control connection now, on each worker before the next rows that it is given."""
         self.run(task)
         for worker in self._workers:
-            self._put(worker, task)
+            _owe(worker.owed, task)
 
     def rows(self, task: Task) -> None:
         """Give rows to the worker that has least to do."""
         worker = min(self._workers, key=lambda each: each.waiting - each.done)
         worker.waiting += task.size
+        for setting in worker.owed:
+            self._put(worker, setting)
+        worker.owed.clear()
         self._put(worker, task)
 
     def wait(self) -> None:
@@ -180,6 +191,22 @@ class Loader:
             with contextlib.suppress(queue.Full):
                 worker.queue.put(None, timeout=_PATIENCE)
             worker.thread.join(_PATIENCE)
+
+
+def _owe(owed: list[Task], setting: Task) -> None:
+    """Add a setting to those that a worker has not seen yet.
+
+    Around each CREATE TABLE a dump saves a variable, sets it and puts it back: without rows in between only the saving
+    is left, and that once.
+    """
+    if back := _BACK.fullmatch(setting.sql):
+        save = _SAVE.fullmatch(owed[-2].sql) if len(owed) > 1 else None
+        name = _SETTING.fullmatch(owed[-1].sql) if owed else None
+        if save and name and (back["name"], back["kept"], back["name"]) == (save["name"], save["kept"], name["name"]):
+            owed.pop()
+            return
+    if not (owed and owed[-1].sql == setting.sql and _SAVE.fullmatch(setting.sql)):
+        owed.append(setting)
 
 
 def _cut(connection: Connection) -> None:

@@ -146,7 +146,7 @@ def read_table(connection: Connection, table: str, columns: Sequence[Column]) ->
     with pymysql.cursors.SSCursor(connection) as cursor:
         cursor.execute(f"SELECT {wanted} FROM {quoted(table)}")
         for row in cursor:
-            yield tuple(_text(value) for value in row)
+            yield tuple([value if type(value) is str else _text(value) for value in row])
 
 
 def _text(value: object) -> str | None:
@@ -158,6 +158,7 @@ def _text(value: object) -> str | None:
 def _rows(connection: Connection, table: Table, identity: tuple[str, ...], reading: Reading) -> Rows:
     place = {column.name.lower(): number for number, column in enumerate(table.columns)}
     kinds = [kind_of(column.type) for column in table.columns]
+    plain = [kind not in (Kind.TEXT, Kind.BINARY) for kind in kinds]  # most values are
     at = [place[name.lower()] for name in identity]
     named = _named(table, identity, reading.survivors)
     keys: dict[str, None] = {}
@@ -167,8 +168,8 @@ def _rows(connection: Connection, table: Table, identity: tuple[str, ...], readi
         own = _key([row[number] for number in at], keys, reading.key)
         keys[own] = None
         names.append(_name(row, named, place) if named else f"row {own[:8]}")
-        for kept, value, kind in zip(tokens, row, kinds, strict=True):
-            kept.append(token(value, kind, reading.key))
+        for kept, value, as_it_is, kind in zip(tokens, row, plain, kinds, strict=True):
+            kept.append(value if as_it_is or value is None else token(value, kind, reading.key))
     by_column = {column.name: tuple(kept) for column, kept in zip(table.columns, tokens, strict=True)}
     return Rows(identity, tuple(keys), tuple(names), by_column)
 

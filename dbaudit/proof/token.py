@@ -11,6 +11,7 @@ import json
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from dbaudit.proof.value import Kind
@@ -21,6 +22,10 @@ _HASH = 8
 _JSON_LIMIT = 1_000_000
 # Names kept of one JSON value.
 _JSON_NAMES = 200
+_JSON = json.JSONEncoder(separators=(",", ":"), sort_keys=True)
+# Values of which the same ones come back in many rows: how many tokens are remembered, of how many characters at most.
+_REMEMBERED = 1 << 15
+_SHORT = 512
 
 Token = str | None
 
@@ -54,15 +59,24 @@ def token(value: str | None, kind: Kind, key: bytes) -> Token:
 
 def text_token(value: str, key: bytes) -> str:
     """The token of a text."""
+    return _short_token(value, key) if len(value) <= _SHORT else _text_token(value, key)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _short_token(value: str, key: bytes) -> str:
+    return _text_token(value, key)
+
+
+def _text_token(value: str, key: bytes) -> str:
     own = digest(value, key)
     folded = folded_text(value)
     fold = digest(folded, key) if folded != value else ""
-    size = len(value.encode("utf-8", "surrogateescape"))
+    size = len(value) if value.isascii() else len(value.encode("utf-8", "surrogateescape"))
     packed = _packed(len(value), size, value.count("?"), own, fold)
     if value[:1] in ("{", "[") and len(value) <= _JSON_LIMIT:
         names = json_names(value, key)
         if names is not None:
-            return packed + "|" + json.dumps(names, separators=(",", ":"), sort_keys=True)
+            return packed + "|" + _JSON.encode(names)
     return packed
 
 
@@ -99,8 +113,14 @@ def json_names(value: str, key: bytes) -> dict[str, str] | None:
         while place in found:
             number += 1
             place = f"{place.split('#')[0]}#{number}"
-        found[place] = digest(json.dumps(leaf, sort_keys=True), key)
+        text = json.dumps(leaf)
+        found[place] = _short_digest(text, key) if len(text) <= _SHORT else digest(text, key)
     return found
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _short_digest(value: str, key: bytes) -> str:
+    return digest(value, key)
 
 
 def _leaves(value: Any, place: str) -> Iterator[tuple[str, Any]]:

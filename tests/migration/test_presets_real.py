@@ -15,7 +15,6 @@ from dbaudit.dryrun.pipeline import dry_run
 from dbaudit.dryrun.request import Request, RunnerRequest
 from dbaudit.errors import UsageError
 from dbaudit.finding import Effect
-from dbaudit.migration.configuration import write_configuration
 from dbaudit.migration.confine import Network, confine
 from dbaudit.migration.preset import preset_for
 from dbaudit.migration.preset_runner import PresetRunner, find_tool
@@ -27,7 +26,7 @@ from dbaudit.result import Basis, Result, Status
 from dbaudit.server.place import Places
 from dbaudit.server.server import Server
 from tests import matrix
-from tests.migration.virtualenvs import needs_python, virtualenv
+from tests.migration.virtualenvs import needs_python, synced, virtualenv
 
 # The tools are the same whatever the server; keystone's test runs on all.
 pytestmark = [pytest.mark.slow, needs_python, pytest.mark.server("mariadb")]
@@ -105,7 +104,7 @@ def test_cinder_20_is_stepped_to_24_by_its_own_tool(target: Target, places: Plac
 
 
 def test_glance_26_is_stepped_to_28_by_its_own_tool(target: Target, places: Places, tmp_path: Path) -> None:
-    stepped(target, "glance-manage", virtualenv("glance", 26))
+    synced(target, virtualenv("glance", 26), "glance-manage", "db", "sync")
     dump = dumped(target.server, target.database, GLANCE, tmp_path / "glance.sql")
     result = rehearsed(dump, "2024.1", "glance-manage", virtualenv("glance", 28), places)
     assert [str(each.step) for each in result.steps] == ["glance:expand", "glance:migrate", "glance:contract"]
@@ -114,6 +113,7 @@ def test_glance_26_is_stepped_to_28_by_its_own_tool(target: Target, places: Plac
     assert result.databases[0].release == "2023.1"
 
 
+NOVA_SYNC = ("nova-manage", "db", "sync", "--local_cell")
 MAPPED = (
     "INSERT INTO cell_mappings (uuid, name, transport_url, database_connection, disabled) VALUES"
     " ('00000000-0000-0000-0000-000000000000', 'cell0', 'none:///', "
@@ -135,16 +135,6 @@ def beside(server: Server, schema: str) -> Iterator[tuple[str, str]]:
         server.drop_database(name)
 
 
-def synced(target: Target, venv: Path) -> None:
-    """Upgrade nova's database as an operator does, all at once and without dbaudit."""
-    conf = target.directory.with_suffix(".conf")
-    url = target.server.url(target.account, target.database).render_as_string(hide_password=False)
-    write_configuration(conf, "nova", url, {})
-    command = [str(venv / "bin" / "nova-manage"), "--config-file", str(conf), "db", "sync", "--local_cell"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
 def test_nova_27_is_stepped_to_31_beside_its_api_database_and_its_other_cell(
     target: Target, server: Server, schema: str, beside: tuple[str, str], places: Places, tmp_path: Path
 ) -> None:
@@ -155,8 +145,8 @@ def test_nova_27_is_stepped_to_31_beside_its_api_database_and_its_other_cell(
         for name, service in zip(beside, ("nova_api", "nova"), strict=True)
     )
     assert [o.revisions for o in stepped(api, "nova-manage", old)] == [("d67eeaabee36",), ("b30f573d3377",)]
-    synced(target, old)
-    synced(cell0, new)  # a sibling is not stepped: it was upgraded before
+    synced(target, old, *NOVA_SYNC)
+    synced(cell0, new, *NOVA_SYNC)  # a sibling is not stepped: it was upgraded before
     cells = {api.database: [each.format(nova=schema) for each in MAPPED]}
     dumps = [
         str(dumped(server, name, cells.get(name, ["USE " + name]), tmp_path / f"{name}.sql", named=True))

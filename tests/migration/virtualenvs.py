@@ -13,6 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from dbaudit.migration.configuration import write_configuration
+from dbaudit.migration.door import Door
+from dbaudit.migration.runner import Target
 from tests import matrix
 
 FIXTURES = Path(__file__).resolve().parents[2] / "fixtures"
@@ -74,3 +77,14 @@ def _index_answers(home: Path) -> bool:
     """Whether the index has anything at all: a package that is always there. Tells no network from a bad pin."""
     command = [str(home / "bin" / "pip"), "download", "--no-deps", "--quiet", "--dest", str(home / "try"), "six"]
     return subprocess.run(command, capture_output=True, timeout=INSTALL_LIMIT).returncode == 0
+
+
+def synced(target: Target, venv: Path, *command: str) -> None:
+    """Upgrade a database as an operator does, all at once and without dbaudit."""
+    conf = target.directory.with_suffix(".conf")
+    tool, *words = command
+    line = [str(venv / "bin" / tool), "--config-file", str(conf), *words]
+    with contextlib.closing(Door(target.server, target.directory)) as door:
+        write_configuration(conf, target.service, door.url(target.account, target.database), {})
+        done = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr

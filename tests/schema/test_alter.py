@@ -62,12 +62,16 @@ def live(server: Server, database: str) -> Schema:
         return read_live(connection, database)
 
 
-def turn(server: Server, database: str, goal: Schema) -> None:
-    """Make the database the goal by the statements that are rendered, and look at what is left."""
-    statements = alter(live(server, database), goal)
+def turn(server: Server, database: str, goal: Schema, at: Schema | None = None) -> Schema:
+    """Make the database the goal by the statements that are rendered, and look at what is left; gives what is there.
+
+    `at` is what was there before, where that was read already.
+    """
+    statements = alter(at or live(server, database), goal)
     run(server, database, statements)
-    left = diff(live(server, database), goal)
-    assert left == (), [each.sql for each in statements]
+    now = live(server, database)
+    assert diff(now, goal) == (), [each.sql for each in statements]
+    return now
 
 
 @pytest.mark.parametrize(("service", "old", "new"), STEPS)
@@ -76,21 +80,20 @@ def test_a_release_becomes_the_next_and_itself_again(
 ) -> None:
     before, after = shipped(service, old), shipped(service, new)
     load(server, before, schema_name)
-    assert diff(live(server, schema_name), before) == ()
-    turn(server, schema_name, after)
-    turn(server, schema_name, before)
+    loaded = live(server, schema_name)
+    assert diff(loaded, before) == ()
+    turn(server, schema_name, before, turn(server, schema_name, after, loaded))
 
 
 @pytest.mark.parametrize("service", ["keystone", "cinder"])
 def test_each_of_many_changes_is_made_and_taken_back(server: Server, schema_name: str, service: str) -> None:
     base = shipped(service, "havana")
     load(server, base, schema_name)
-    base = live(server, schema_name)
+    base = at = live(server, schema_name)
     without = frozenset(NEWER) if server.version.vendor == "mysql" and server.version.numbers < (8,) else frozenset()
     for mutant in mutants(f"alter {service}", base, 30 - len(without), without):
         assert diff(base, mutant), "a change that is none"
-        turn(server, schema_name, mutant)
-        turn(server, schema_name, base)
+        at = turn(server, schema_name, base, turn(server, schema_name, mutant, at))
 
 
 @pytest.mark.heavy
@@ -100,11 +103,13 @@ def test_without_what_loses_data_the_rest_applies(
 ) -> None:
     before, after = shipped(service, old), shipped(service, new)
     load(server, before, schema_name)
+    at = live(server, schema_name)
     for two in (after, before):
-        run(server, schema_name, tuple(each for each in alter(live(server, schema_name), two) if not each.loses))
-        rest = [each for each in alter(live(server, schema_name), two) if not each.loses]
+        run(server, schema_name, tuple(each for each in alter(at, two) if not each.loses))
+        at = live(server, schema_name)
+        rest = [each for each in alter(at, two) if not each.loses]
         assert rest == []
-        turn(server, schema_name, two)
+        at = turn(server, schema_name, two, at)
 
 
 CLIENT = shutil.which("mariadb") or shutil.which("mysql")
@@ -178,6 +183,7 @@ def test_a_sites_database_becomes_its_release_and_itself_again(
     entry = read_layout(open_dump(str(dump), dump.parent)).database(None)
     theirs = read_schema(None, "utf8", None, [table.create for table in entry.tables])
     load(server, theirs, schema_name)
-    assert diff(live(server, schema_name), theirs) == ()
-    turn(server, schema_name, shipped(variant.partition("-")[0], "grizzly"))
-    turn(server, schema_name, theirs)
+    loaded = live(server, schema_name)
+    assert diff(loaded, theirs) == ()
+    shipped_now = turn(server, schema_name, shipped(variant.partition("-")[0], "grizzly"), loaded)
+    turn(server, schema_name, theirs, shipped_now)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,7 @@ def test_a_reference_loads_and_the_server_says_the_same(
     assert diff(shipped(service, name), load(server, shipped(service, name), schema_name)) == ()
 
 
+@cache
 def real(corpus: Path, dump: str) -> Schema:
     path = corpus / dump
     database = read_layout(open_dump(str(path), path.parent)).database(None)
