@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from dbaudit.server.place import Places
-from tests.cli.conftest import SAMPLES, Dbaudit, Ran
+from tests.cli import forked, interrupted
+from tests.cli.conftest import ROOT, SAMPLES, Dbaudit, Ran
 
 CINDER = SAMPLES / "cinder-grizzly.sql.gz"
 Leftovers = Callable[[], list[str]]
@@ -178,23 +179,8 @@ def test_full_disk(dbaudit: Dbaudit, places: Places) -> None:
         subprocess.run(["umount", str(small)], check=True)
 
 
-# Runs the command line, and sends itself a signal at the first sign of a stage.
-INTERRUPTED = """
-import os, signal, sys
-from contextlib import contextmanager
-from dbaudit.report import progress
-
-@contextmanager
-def drawn(*, quiet=False):
-    def watch(sign):
-        if sign.stage == sys.argv[1]:
-            os.kill(os.getpid(), getattr(signal, sys.argv[2]))
-    yield watch
-
-progress.drawn = drawn
-from dbaudit.cli.app import run
-sys.exit(run(sys.argv[3:]))
-"""
+# The same in a process that begins from nothing.
+INTERRUPTED = "import sys; from tests.cli.interrupted import main; sys.exit(main(sys.argv[1:]))"
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
@@ -206,14 +192,19 @@ def test_interrupted_at_every_stage(
     steps.mkdir()
     (steps / "010_slow.sql").write_text("SELECT SLEEP(60);")
     before = servers(environment["TMPDIR"])
-    command = ["dry-run", str(CINDER), "--to", "havana", "--runner", f"sql:{steps}"]
-    done = subprocess.run(
-        [sys.executable, "-c", INTERRUPTED, stage, name, *command],
-        env=environment, capture_output=True, timeout=60, check=False, stdin=subprocess.DEVNULL,
-    )  # fmt: skip
-    assert done.returncode == 130, done.stderr.decode()
-    assert done.stderr.decode() == "error: interrupted\n"
-    assert done.stdout == b""
+    words = [stage, name, "dry-run", str(CINDER), "--to", "havana", "--runner", f"sql:{steps}"]
+    if stage == "restore":
+        done = subprocess.run(
+            [sys.executable, "-c", INTERRUPTED, *words],
+            env=environment, capture_output=True, timeout=60, check=False, stdin=subprocess.DEVNULL,
+            cwd=ROOT,
+        )  # fmt: skip
+        code, out, err = done.returncode, done.stdout, done.stderr
+    else:
+        code, out, err = forked.call(words, environment, tmp_path, 60, interrupted.main)
+    assert code == 130, err.decode()
+    assert err.decode() == "error: interrupted\n"
+    assert out == b""
     assert leftovers() == []
     assert servers(environment["TMPDIR"]) == before
 
@@ -222,7 +213,7 @@ def test_killed_in_the_middle_of_restore(environment: dict[str, str], leftovers:
     """kill -9 of dbaudit: the server is gone within a second, and the next run removes what is left."""
     before = servers(environment["TMPDIR"])
     command = [sys.executable, "-c", INTERRUPTED, "restore", "SIGKILL", "dry-run", str(CINDER), "--to", "havana"]
-    done = subprocess.run(command, env=environment, capture_output=True, timeout=60, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, timeout=60, check=False, cwd=ROOT)
     assert done.returncode == -signal.SIGKILL
     deadline = time.monotonic() + 1
     while servers(environment["TMPDIR"]) != before and time.monotonic() < deadline:

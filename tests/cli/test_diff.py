@@ -15,6 +15,7 @@ from dbaudit.schema.alter import alter
 from dbaudit.schema.diff import diff
 from dbaudit.schema.model import Schema
 from tests.cli.conftest import SAMPLES, Dbaudit
+from tests.migration.conftest import TOOL
 
 CINDER = SAMPLES / "cinder-grizzly.sql.gz"
 
@@ -190,7 +191,7 @@ def test_a_catalogue_is_built_by_stepping_sql(dbaudit: Dbaudit, tmp_path: Path) 
 def test_a_catalogue_is_built_by_stepping_a_command(dbaudit: Dbaudit, tmp_path: Path) -> None:
     """A tool of the test's own, from an empty database on, whose fourth step fails."""
     tool = tmp_path / "cinder-manage"
-    tool.write_text(f"#!{sys.executable}\n{TOOL}")
+    tool.write_text(TOOL.replace("{python}", sys.executable).replace("{body}", BODY))
     tool.chmod(0o755)
     words = ["catalogue", "build", "cinder", "--server", "private", "--runner-output", tmp_path / "kept", "--runner"]
     command = f"command:{tool} --config-file {{config}} db sync {{version}}"
@@ -211,25 +212,20 @@ def test_a_catalogue_is_built_by_stepping_a_command(dbaudit: Dbaudit, tmp_path: 
     assert phased.code == 64 and "{version}" in phased.err
 
 
-TOOL = """
-import configparser, sys
-from sqlalchemy import create_engine, text
-config = configparser.ConfigParser(interpolation=None)
-config.read(sys.argv[sys.argv.index("--config-file") + 1])
-STEPS = {
-    1: ["CREATE TABLE migrate_version (repository_id VARCHAR(250) PRIMARY KEY, repository_path TEXT, version INT)",
-        "INSERT INTO migrate_version VALUES ('cinder', '', 0)", "CREATE TABLE volumes (id INT PRIMARY KEY)"],
-    2: ["ALTER TABLE volumes ADD COLUMN bootable TINYINT(1)"],
-    3: ["ALTER TABLE volumes DROP COLUMN bootable"],
-    4: ["ALTER TABLE no_such ADD COLUMN bootable TINYINT(1)"],
-}
-with create_engine(config["database"]["connection"]).begin() as connection:
-    if sys.argv[-1] == "version":
-        print(connection.execute(text("SELECT version FROM migrate_version")).scalar())
-        sys.exit()
-    for statement in STEPS[int(sys.argv[-1])]:
-        connection.execute(text(statement))
-    connection.execute(text("UPDATE migrate_version SET version = :n"), {"n": int(sys.argv[-1])})
+BODY = """
+    steps = {
+        1: ["CREATE TABLE migrate_version (repository_id VARCHAR(250) PRIMARY KEY, repository_path TEXT, version INT)",
+            "INSERT INTO migrate_version VALUES ('cinder', '', 0)", "CREATE TABLE volumes (id INT PRIMARY KEY)"],
+        2: ["ALTER TABLE volumes ADD COLUMN bootable TINYINT(1)"],
+        3: ["ALTER TABLE volumes DROP COLUMN bootable"],
+        4: ["ALTER TABLE no_such ADD COLUMN bootable TINYINT(1)"],
+    }
+    db = connect(URL)
+    if words[-1] == "version":
+        return say(ask(db, "SELECT version FROM migrate_version")[0][0])
+    for statement in steps[int(words[-1])]:
+        ask(db, statement)
+    ask(db, "UPDATE migrate_version SET version = " + words[-1])
 """
 
 

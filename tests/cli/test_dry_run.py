@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import SAMPLES, Dbaudit
+from tests.migration.conftest import TOOL
 
 CINDER = SAMPLES / "cinder-grizzly.sql.gz"
 KEYSTONE = SAMPLES / "keystone-grizzly.sql.gz"
@@ -164,7 +165,7 @@ def test_a_failure_that_nobody_predicted_is_a_finding(dbaudit: Dbaudit, tmp_path
 def test_command_runner_through_the_command_line(dbaudit: Dbaudit, on: tuple[str, ...], tmp_path: Path) -> None:
     """A tool of the test's own, which reads its configuration file and steps one version at a time."""
     tool = tmp_path / "cinder-manage"
-    tool.write_text(f"#!{sys.executable}\n{TOOL}")
+    tool.write_text(TOOL.replace("{python}", sys.executable).replace("{body}", BODY))
     tool.chmod(0o755)
     ran = dbaudit(
         "dry-run", CINDER, "--to", "havana", "--format", "json",
@@ -176,20 +177,13 @@ def test_command_runner_through_the_command_line(dbaudit: Dbaudit, on: tuple[str
     assert any("reads the configuration it is given" in note for note in report["notes"])
 
 
-TOOL = """
-import configparser, sys
-from sqlalchemy import create_engine, text
-config = configparser.ConfigParser(interpolation=None)
-config.read(sys.argv[sys.argv.index("--config-file") + 1])
-engine = create_engine(config["database"]["connection"])
-with engine.begin() as connection:
-    if sys.argv[-1] == "version":
-        print(connection.execute(text("SELECT version FROM migrate_version")).scalar())
-        sys.exit()
-    number = int(sys.argv[-1])
-    if number == 11:
-        connection.execute(text("ALTER TABLE volumes ADD COLUMN bootable TINYINT(1)"))
-    connection.execute(text("UPDATE migrate_version SET version = :n"), {"n": number})
+BODY = """
+    db = connect(URL)
+    if words[-1] == "version":
+        return say(ask(db, "SELECT version FROM migrate_version")[0][0])
+    if words[-1] == "11":
+        ask(db, "ALTER TABLE volumes ADD COLUMN bootable TINYINT(1)")
+    ask(db, "UPDATE migrate_version SET version = " + words[-1])
 """
 
 
