@@ -114,7 +114,8 @@ def _twice(extra: Sequence[str]) -> str:
 
 
 def _copy(values: Mapping[str, Sequence[str | None]], specs: Mapping[str, str | None] | None) -> Copy:
-    twice = tuple(name for name in FIELDS if len(values.get(name, ())) > 1)
+    several = sum(map(len, values.values())) > len(values)
+    twice = tuple(name for name in FIELDS if len(values.get(name, ())) > 1) if several else ()
     return Copy({name: each[-1] for name, each in values.items()}, twice, specs)
 
 
