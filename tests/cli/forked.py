@@ -27,7 +27,8 @@ def context() -> ForkServerContext:
     """The process that forks, which has imported all of dbaudit but the pytest plugin."""
     names = [module.name for module in pkgutil.walk_packages(dbaudit.__path__, "dbaudit.")]
     found = multiprocessing.get_context("forkserver")
-    wanted = [name for name in names if name not in ("dbaudit.testing", "dbaudit.__main__")]
+    # With this module and what it imports: each child needs it to find what it is to run.
+    wanted = [*(name for name in names if name not in ("dbaudit.testing", "dbaudit.__main__")), __name__]
     measured = os.environ.pop(COVERAGE, None)  # it is the children that are measured, each by itself
     found.set_forkserver_preload([*wanted, "tests.cli.warmed", *(("coverage", "coverage.sqldata") if measured else ())])
     forkserver.ensure_running()

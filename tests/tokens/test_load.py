@@ -93,7 +93,7 @@ def test_nothing_of_a_writer_is_lost(
     ddl: tuple[str, ...], profile: str,
 ) -> None:  # fmt: skip
     execute(*ddl)
-    fill(execute, 25_000)
+    fill(execute, 10_000)
     writer = Writer(server, schema)
     writer.start()
     ran = subprocess.run(words(url, journal, profile), env=environment, capture_output=True, text=True, check=False)
@@ -102,7 +102,7 @@ def test_nothing_of_a_writer_is_lost(
     assert writer.missed == []
     assert dict(execute("SELECT id, valid FROM token WHERE user_id = 'w'")) == writer.living
     assert execute(DEAD) == [(0,)]
-    assert execute("SELECT COUNT(*) FROM token WHERE user_id IS NULL") == [(2_500,)]
+    assert execute("SELECT COUNT(*) FROM token WHERE user_id IS NULL") == [(1_000,)]
 
 
 @pytest.mark.parametrize("committed", [False, True], ids=["lost", "committed"])
