@@ -106,6 +106,7 @@ def test_a_server_that_outlived_everything_is_killed_by_the_sweep(own: Places, p
     assert survivor.wait(1) == -signal.SIGKILL
 
 
+@pytest.mark.heavy
 def test_two_dbaudits_do_not_sweep_each_other(start: Start, own: Places, program: Path) -> None:
     first = start()
     with start_private(program, own, Needs()) as second:

@@ -158,12 +158,14 @@ def test_a_broken_template_is_made_anew(empty_cache: Places, program: Path) -> N
     assert (kept / "ibdata1").stat().st_size > 10_000
 
 
+@pytest.mark.heavy
 def test_a_cache_that_cannot_be_written_to_costs_only_time(own: Places, program: Path) -> None:
     (own.tmp / "file").touch()
     with start_private(program, replace(own, cache=own.tmp / "file" / "cache"), Needs()) as server:
         assert server.alive()
 
 
+@pytest.mark.heavy
 def test_several_start_at_once_without_a_template(empty_cache: Places, program: Path) -> None:
     def start(_: int) -> PrivateServer:
         return start_private(program, empty_cache, Needs())
