@@ -7,8 +7,9 @@ in `test_laws_of_repair`.
 from __future__ import annotations
 
 import contextlib
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from dbaudit.finding import Finding, Skipped
 from dbaudit.migration.catalogue import load_catalogue, reference, reference_at
 from dbaudit.migration.structure import stages
 from dbaudit.release import Release, release
-from dbaudit.schema.model import Schema
+from dbaudit.schema.model import Schema, Table
 from dbaudit.schema.read import read_live
 from dbaudit.schema.render import render
 from dbaudit.server.server import Server
@@ -30,6 +31,8 @@ from dbaudit.server.server import Server
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
 CHECKS = [check for service in packs.services() for check in packs.checks(service)]
 GRIZZLY = release("grizzly")
+# Tables that a fixture fills, changes or makes.
+TOUCHED = re.compile(r"^\s*(?:INSERT INTO|ALTER TABLE|CREATE TABLE(?: IF NOT EXISTS)?)\s+`?(\w+)", re.MULTILINE)
 MARK = re.compile(r"^(?P<sql>INSERT .*?);\s*-- finds: (?P<ids>[\w., -]+)$", re.MULTILINE)
 
 
@@ -47,14 +50,64 @@ def versions_before(check: Check) -> dict[str, int]:
     return at
 
 
+class Kept:
+    """Databases of reference schemas: from one check to the next only tables that differ or had rows are made anew."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._there: dict[str, dict[str, Table]] = {}
+
+    @contextlib.contextmanager
+    def database(self, service: str, at: dict[str, int], rows: str) -> Iterator[tuple[str, frozenset[str]]]:
+        """Its name, and the tables that it has: empty, and as the reference has them."""
+        schema, name = reference_at(service, at), f"laws_{service}_{os.getpid()}"
+        assert schema is not None
+        there = self._there.pop(service, None)  # a test that fails leaves nothing to the next one
+        if there is None:
+            self._server.drop_database(name)
+            self._server.create_database(name, "utf8mb4")
+            there = {}
+        gone = {each for each, table in there.items() if schema.tables.get(each) != table}
+        while more := {each for each, table in there.items() if each not in gone and refers(table, there, gone)}:
+            gone |= more
+        self._drop(name, gone)
+        yield name, frozenset(there.keys() - gone)
+        filled = set(TOUCHED.findall(rows))
+        self._drop(name, filled)
+        self._there[service] = {each: table for each, table in schema.tables.items() if each not in filled}
+
+    def _drop(self, name: str, tables: Collection[str]) -> None:
+        with contextlib.closing(self._server.admin(name)) as connection, connection.cursor() as cursor:
+            cursor.execute("SET foreign_key_checks = 0")
+            for table in sorted(tables):
+                cursor.execute(f"DROP TABLE IF EXISTS `{table}`")
+
+    def close(self) -> None:
+        for service in packs.services():
+            self._server.drop_database(f"laws_{service}_{os.getpid()}")
+
+
+def refers(table: Table, there: Collection[str], gone: Collection[str]) -> bool:
+    """Whether a table refers to one that is to be made anew."""
+    return any(key.referred_table in gone or key.referred_table not in there for key in table.foreign_keys)
+
+
+@pytest.fixture(scope="module")
+def kept(server: Server) -> Iterator[Kept]:
+    databases = Kept(server)
+    yield databases
+    databases.close()
+
+
 @contextlib.contextmanager
 def audited(
-    server: Server, name: str, service: str, at: dict[str, int], rows: str, target: Release
-) -> Iterator[Audited]:
-    """A database of a reference schema with the rows of a fixture, as a check is handed it."""
+    server: Server, name: str, service: str, at: dict[str, int], rows: str, target: Release,
+    there: Collection[str] = (),
+) -> Iterator[Audited]:  # fmt: skip
+    """A database of a reference schema with the rows of a fixture, as a check is handed it; tables may be `there`."""
     schema = reference_at(service, at)
     assert schema is not None
-    load(server, name, schema, rows)
+    load(server, name, replace(schema, tables={k: v for k, v in schema.tables.items() if k not in there}), rows)
     account = server.restricted([name])
     catalogue = load_catalogue(service)
     assert catalogue
@@ -103,13 +156,14 @@ def test_every_check_has_a_fixture(check: Check) -> None:
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.id)
-def test_finds_exactly_the_marked_rows(check: Check, server: Server, schema: str) -> None:
+def test_finds_exactly_the_marked_rows(check: Check, server: Server, schema_name: str, kept: Kept) -> None:
     text = fixture_of(check).read_text()
     marked = [match["sql"] for match in MARK.finditer(text) if check.id in match["ids"]]
-    target = release("kilo")
+    target, at = release("kilo"), versions_before(check)
     with contextlib.ExitStack() as stack:
-        context = stack.enter_context(audited(server, schema, check.service, versions_before(check), text, target))
-        others = {service: stack.enter_context(beside(server, schema, check, service)) for service in check.beside}
+        name, there = stack.enter_context(kept.database(check.service, at, text))
+        context = stack.enter_context(audited(server, name, check.service, at, text, target, there))
+        others = {each: stack.enter_context(beside(server, schema_name, check, each)) for each in check.beside}
         findings, skipped = split(run(check, replace(context, beside=others)))
     assert skipped == ()
     assert sum(finding.count for finding in findings) == len(marked)
