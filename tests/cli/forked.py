@@ -1,7 +1,7 @@
 """`dbaudit` as a process of its own, forked from one that has imported it: half a second of CPU less for each call.
 
-That a command imports no more than it needs, standard input, signals and kills are looked at in processes that begin
-from nothing (`python -m dbaudit`).
+That a command imports no more than it needs, standard input and at least one signal of each kind are looked at in
+processes that begin from nothing (`python -m dbaudit`).
 """
 
 from __future__ import annotations
@@ -50,18 +50,52 @@ def call(
     main: Callable[[list[str]], int] = command_line,
 ) -> tuple[int, bytes, bytes]:  # fmt: skip
     """Run a command there: its exit code and what it said. Raises TimeoutExpired as subprocess.run does."""
-    said = [folder / f".{name}-{time.monotonic_ns()}" for name in ("out", "err")]
-    process = context().Process(target=_run, args=(main, words, environment, str(folder), *map(str, said)))
-    process.start()
-    process.join(within)
-    if process.exitcode is None:
-        process.kill()
-        process.join()
-        raise subprocess.TimeoutExpired(words, within)
+    out, err = said = [folder / f".{name}-{time.monotonic_ns()}" for name in ("out", "err")]
+    begun = Begun(words, environment, folder, out, err, main)
+    try:
+        code = begun.wait(within)
+    except subprocess.TimeoutExpired:
+        begun.kill()
+        begun.wait(within)
+        raise
     texts = [path.read_bytes() for path in said]
     for path in said:
         path.unlink()
-    return process.exitcode, texts[0], texts[1]
+    return code, texts[0], texts[1]
+
+
+class Begun:
+    """A command that runs there, writing to two files; it is asked as subprocess.Popen is."""
+
+    def __init__(
+        self, words: list[str], environment: dict[str, str], folder: Path, out: Path, err: Path,
+        main: Callable[[list[str]], int] = command_line,
+    ) -> None:  # fmt: skip
+        self._words = words
+        self._process = context().Process(target=_run, args=(main, words, environment, str(folder), str(out), str(err)))
+        self._process.start()
+        assert self._process.pid is not None
+        self.pid = self._process.pid
+
+    def poll(self) -> int | None:
+        """Its exit code, None while it runs."""
+        return self._process.exitcode
+
+    def wait(self, within: float | None = None) -> int:
+        """Its exit code, once it has ended. Raises TimeoutExpired."""
+        self._process.join(within)
+        if (code := self.poll()) is None:
+            raise subprocess.TimeoutExpired(self._words, within or 0.0)
+        return code
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal, unless it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """End it with SIGKILL."""
+        self._process.kill()
 
 
 def _run(

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.cli import forked
 from tests.ec2.conftest import Site, no_secret
 
 Sites = tuple[Site, Site]
@@ -32,10 +31,12 @@ class Follower:
     def __init__(self, sites: Sites, folder: Path, environment: dict[str, str], *words: str) -> None:
         self.folder, self.sites = folder, sites
         folder.mkdir(exist_ok=True)
-        command = [sys.executable, "-m", "dbaudit", "ec2", "sync", *(site.url for site in sites), "--apply", "--follow"]
+        command = ["ec2", "sync", *(site.url for site in sites), "--apply", "--follow"]
         command += ["--interval", "200ms", "--key-file", str(folder / "key"), "--metrics", str(folder / "m.prom")]
-        self.out, self.err = (folder / "out").open("w"), (folder / "err").open("w")
-        self.process = subprocess.Popen([*command, *words], stdout=self.out, stderr=self.err, env=environment)
+        out, err = (folder / name for name in ("out", "err"))
+        for each in (out, err):
+            each.write_text("")
+        self.process = forked.Begun([*command, *words], environment, folder, out, err)
 
     def events(self, kind: str | None = None) -> list[dict[str, Any]]:
         told = [json.loads(line) for line in (self.folder / "out").read_text().splitlines() if line.endswith("}")]
