@@ -6,8 +6,6 @@ import gzip
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from dbaudit.server.server import Server
 from dbaudit.tokens.archive import Archive
 from dbaudit.tokens.chunk import Rows
 from dbaudit.tokens.record import SQL_HEAD
+from tests.cli import forked
 from tests.cli.conftest import Dbaudit
 from tests.tokens.conftest import Execute
 from tests.tokens.databases import AT, EVERYTHING, HAVANA, NOW, TOKENS
@@ -156,18 +155,19 @@ def test_everything_that_goes_is_kept_first(
 @pytest.mark.heavy
 @pytest.mark.parametrize("name", ["dead.jsonl.gz", "dead.sql"])
 def test_killed_at_any_moment_nothing_is_lost_or_twice(
-    server: Server, execute: Execute, url: str, journal: str, tmp_path: Path, name: str, environment: dict[str, str]
-) -> None:
+    server: Server, execute: Execute, url: str, journal: str, tmp_path: Path, name: str, environment: dict[str, str],
+    dbaudit: Dbaudit,
+) -> None:  # fmt: skip
     execute(*HAVANA)
     fill(execute, 6_000)
     everyone = {row[0] for row in execute("SELECT id FROM token")}
     words = [
-        sys.executable, "-m", "dbaudit", "tokens", "flush", url, "--before", NOW, "--journal-schema", journal,
+        "tokens", "flush", url, "--before", NOW, "--journal-schema", journal,
         "--apply", "--archive", name, "--max-wait", "20", "--rate", "4000",
     ]  # fmt: skip
     kills = 0
     for pause in (0.0, 0.02, 0.05, 0.1, 0.2, 0.3):
-        process = subprocess.Popen(words, cwd=tmp_path, env=environment, stderr=subprocess.PIPE)
+        process = forked.Begun(words, environment, tmp_path, tmp_path / "out", tmp_path / "err")
         begun = time.monotonic()
         while not (tmp_path / name).exists() and process.poll() is None and time.monotonic() < begun + 30:
             time.sleep(0.005)
@@ -175,8 +175,8 @@ def test_killed_at_any_moment_nothing_is_lost_or_twice(
         process.send_signal(signal.SIGKILL)
         kills += process.wait() == -signal.SIGKILL
     assert kills >= 4
-    last = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, check=False)
-    assert last.returncode == 0, last.stderr.decode()
+    last = dbaudit(*words)
+    assert last.code == 0, last.err
     lines = [line for line in content(tmp_path / name).splitlines() if "INSERT" in line or "{" in line]
     if name.endswith(".sql"):
         kept = [line.split("VALUES ('")[1].split("'")[0] for line in lines]

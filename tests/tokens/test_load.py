@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import random
 import statistics
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -22,6 +20,8 @@ from dbaudit.tokens.entry import Entry
 from dbaudit.tokens.flush import GENTLE, Report
 from dbaudit.tokens.opened import Wish, open_flush
 from dbaudit.tokens.run import Run, flush
+from tests.cli import forked
+from tests.cli.conftest import Dbaudit
 from tests.tokens.conftest import Execute
 from tests.tokens.databases import GRIZZLY, HAVANA, NOW
 from tests.tokens.test_archive import fill
@@ -89,16 +89,16 @@ class Writer(threading.Thread):
 @pytest.mark.parametrize("ddl", [(GRIZZLY,), HAVANA], ids=["grizzly", "havana"])
 @pytest.mark.parametrize("profile", ["--fast", "--gentle"])
 def test_nothing_of_a_writer_is_lost(
-    server: Server, schema: str, execute: Execute, url: str, journal: str, environment: dict[str, str],
+    server: Server, schema: str, execute: Execute, url: str, journal: str, dbaudit: Dbaudit,
     ddl: tuple[str, ...], profile: str,
 ) -> None:  # fmt: skip
     execute(*ddl)
     fill(execute, 10_000)
     writer = Writer(server, schema)
     writer.start()
-    ran = subprocess.run(words(url, journal, profile), env=environment, capture_output=True, text=True, check=False)
+    ran = dbaudit(*words(url, journal, profile))
     writer.finish()
-    assert (ran.returncode, ran.stdout) == (0, ""), ran.stderr
+    assert (ran.code, ran.out) == (0, ""), ran.err
     assert writer.missed == []
     assert dict(execute("SELECT id, valid FROM token WHERE user_id = 'w'")) == writer.living
     assert execute(DEAD) == [(0,)]
@@ -140,7 +140,7 @@ def test_the_answer_of_a_commit_is_lost_and_the_next_connection_too(
 
 
 def words(url: str, journal: str, *more: str) -> list[str]:
-    command = [sys.executable, "-m", "dbaudit", "tokens", "flush", url, "--before", NOW, "--apply"]
+    command = ["tokens", "flush", url, "--before", NOW, "--apply"]
     return [*command, "--journal-schema", journal, *more]
 
 
@@ -151,7 +151,7 @@ def test_killed_connections_are_opened_again(
     execute(*HAVANA)
     fill(execute, 4_000)
     more = ("--rate", "2000", *(("--archive", "a.jsonl") if archive else ()))
-    process = subprocess.Popen(words(url, journal, *more), env=environment, cwd=tmp_path, stderr=subprocess.PIPE)
+    process = forked.Begun(words(url, journal, *more), environment, tmp_path, tmp_path / "out", tmp_path / "err")
     killed, left = 0, 4_000
     while process.poll() is None:
         now = execute(DEAD)[0][0]
@@ -164,8 +164,7 @@ def test_killed_connections_are_opened_again(
                 with contextlib.suppress(pymysql.MySQLError):
                     killed += bool(database and execute(f"KILL {number}") == [])
         time.sleep(0.3)
-    assert process.stderr
-    assert process.returncode == 0, process.stderr.read().decode()
+    assert process.wait() == 0, (tmp_path / "err").read_text()
     assert killed
     assert execute(DEAD) == [(0,)]
     assert execute("SELECT COUNT(*) FROM token") == [(400,)]
