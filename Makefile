@@ -1,8 +1,8 @@
 # `make help` names the targets.
 PYTHON ?= python3
 BIN := .venv/bin
-# One worker more than processors: tests wait, too. A worker that has nothing left takes tests of another.
-PARALLEL ?= -n $(shell echo $$(($$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2) + 1))) --dist worksteal
+# Two workers more than processors: tests wait, too. A worker that has nothing left takes tests of another.
+PARALLEL ?= -n $(shell echo $$(($$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2) + 2))) --dist worksteal
 
 # Each process that is started would compile dbaudit anew.
 unexport PYTHONDONTWRITEBYTECODE

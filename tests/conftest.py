@@ -38,7 +38,7 @@ MEASURED = next((wish for wish in matrix.WISHES if wish.startswith("mariadb")), 
 # Bytes that the servers of a worker and their dumps are given.
 ROOM = 8 << 30
 # How many cases of a test coverage is measured on.
-MEASURED_CASES = 3
+MEASURED_CASES = 2
 # By which coverage asks a new process to measure itself.
 COVERAGE = "COVERAGE_PROCESS_CONFIG"
 
@@ -119,9 +119,11 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[STARTED] = time.monotonic()
     gc.set_threshold(50_000)  # objects; a test makes many that live to its end
-    # Ended from outside, it stops its servers as it does when it is interrupted.
+    # Ended from outside, it stops its servers as it does when it is interrupted; begun in the background by a shell, it
+    # would ignore interrupts, and so would all that it begins.
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.default_int_handler)
 
 
 def pytest_report_header() -> list[str]:
