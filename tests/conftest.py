@@ -37,8 +37,6 @@ MATRIX = ("server", "program", "on")
 MEASURED = next((wish for wish in matrix.WISHES if wish.startswith("mariadb")), matrix.WISHES[0])
 # Bytes that the servers of a worker and their dumps are given.
 ROOM = 8 << 30
-# How many cases of a test coverage is measured on.
-MEASURED_CASES = 2
 # By which coverage asks a new process to measure itself.
 COVERAGE = "COVERAGE_PROCESS_CONFIG"
 
@@ -75,22 +73,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def unmeasured(items: list[pytest.Item]) -> Iterator[pytest.Item]:
     """What goes through lines that others go through too, and is not measured: tracing takes longer than testing.
 
-    That is the same test on another server, and of a test with many cases the rest: of what is heavy or reads the
-    corpus all but the first.
+    That is the same test on another server, and of a test with many cases all but the first.
     """
-    cases: dict[str, int] = {}
+    measured: set[str] = set()
     for item in items:
         test = item.nodeid.partition("[")[0]
-        most = 1 if is_long(item) else MEASURED_CASES
-        if item.get_closest_marker("no_cover") or on_another_server(item) or cases.get(test, 0) == most:
+        if item.get_closest_marker("no_cover") or on_another_server(item) or test in measured:
             yield item
         else:
-            cases[test] = cases.get(test, 0) + 1
-
-
-def is_long(item: pytest.Item) -> bool:
-    marks = {mark.name for mark in item.iter_markers()}
-    return bool({"heavy", "slow"} & marks) or "corpus" in getattr(item, "fixturenames", ())
+            measured.add(test)
 
 
 def on_another_server(item: pytest.Item) -> bool:

@@ -29,6 +29,7 @@ _LOCK = "lock"
 _UNFINISHED_FOR = 60
 # Seconds to wait for a killed server to be gone.
 _GONE_WITHIN = 10
+_ATTEMPTS = 5  # to remove a directory
 # Bytes of a socket's path, with its end: 108 on Linux, 104 on macOS and the BSDs.
 SOCKET_PATH_LIMIT = 104
 
@@ -104,7 +105,11 @@ def discard(directory: Path) -> None:
     """Kill every server whose data lies in `directory`, and remove it. The caller holds its lock."""
     if directory.exists():  # else its supervisor has done all that
         kill_servers(directory)
+    for _ in range(_ATTEMPTS):  # what was killed a moment ago may still end a call that makes a file
         shutil.rmtree(directory, ignore_errors=True)
+        if not directory.exists():
+            break
+        time.sleep(0.02)
 
 
 def kill_servers(directory: Path) -> None:
