@@ -73,12 +73,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def unmeasured(items: list[pytest.Item]) -> Iterator[pytest.Item]:
     """What goes through lines that others go through too, and is not measured: tracing takes longer than testing.
 
-    That is the same test on another server, and of a test with many cases all but the first.
+    That is the same test on another server, of a test with many cases all but the first, and what reads whole clouds,
+    which are not everywhere either.
     """
     measured: set[str] = set()
     for item in items:
         test = item.nodeid.partition("[")[0]
-        if item.get_closest_marker("no_cover") or on_another_server(item) or test in measured:
+        whole = isinstance(item, pytest.Function) and "corpus" in item.fixturenames
+        if item.get_closest_marker("no_cover") or on_another_server(item) or whole or test in measured:
             yield item
         else:
             measured.add(test)
@@ -105,6 +107,12 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     finally:
         if measured is not None:
             os.environ[COVERAGE] = measured
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays to the end, and is not looked through for what can go."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -41,7 +41,7 @@ def restored_copy(
     """The request's dump, restored; the server is stopped when the block is left."""
     index, entry = inspection.index, inspection.entry
     largest = max((table.end - table.start for table in entry.tables), default=0)
-    needs = Needs(index.size, largest, observe=request.runner is not None)
+    needs = Needs(index.size, largest, observe=request.runner is not None, tables=len(entry.tables))
     origin = origin_of(inspection)
     with start(
         request.server, places=places, needs=needs, binary=request.server_binary, dump_version=origin, watch=watch

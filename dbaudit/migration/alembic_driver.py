@@ -10,11 +10,14 @@ It works with any Alembic since 1.0 and any Python since 3.6, so nothing newer m
 quotes.
 """
 
+import gc
 import json
 import os
 import sys
 from typing import Any
 
+# Importing a project makes objects that stay: looking through them again and again takes a quarter of its time.
+gc.set_threshold(50000)
 # This file's own directory: its modules must not be found in place of the project's.
 sys.path[0:1] = [""]
 

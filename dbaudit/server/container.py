@@ -31,7 +31,7 @@ PORT = 3306
 START_WITHIN = 180
 _LOOK_EVERY = 0.05
 # The share of available memory that the data of a server may take before they go to disk.
-_MEMORY_SHARE = 3
+_MEMORY_SHARE = 4
 # The user and schema that the image is told to make: when this user is served, the image has done all it does.
 _PROBE = "dbaudit_ready"
 
@@ -180,6 +180,7 @@ def _place(container: MySqlContainer, engine: Engine, needs: Needs) -> None:
     """Data in memory where that is plenty, else on the engine's disk if that has room."""
     if needs.disk < options.available_memory() // _MEMORY_SHARE:
         container.with_tmpfs_mount(DATA, f"size={needs.disk * 2}")
+        container.with_tmpfs_mount("/tmp", f"size={needs.disk},mode=1777")  # its tmpdir: where it sorts
         return
     root = Path(str(engine.info().get("DockerRootDir") or "/nonexistent"))
     if root.is_dir():

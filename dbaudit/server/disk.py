@@ -28,7 +28,7 @@ EMPTY_SERVER = 128 * MIB
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What a server is wanted for; sizes in bytes of the decompressed dump.
+    """What a server is wanted for; sizes in bytes of the decompressed dump, and how many tables it has.
 
     `observe` has it keep statement histories and per-table counters, which cost some of its speed.
     """
@@ -36,6 +36,7 @@ class Needs:
     bytes_of_dump: int = 0
     largest_table: int = 0
     observe: bool = False
+    tables: int = 0
 
     @property
     def redo(self) -> int:

@@ -115,10 +115,11 @@ def _copy(source: Path, target: Path, identity: Identity) -> None:
     """What is in the files, and nothing else of them: there are hundreds. They are for the server alone."""
 
     def copy(old: str, new: str) -> None:
-        shutil.copyfile(old, new, follow_symlinks=False)
+        # With its zeros: a hole needs room when the server first writes there, and a disk that filled up has none.
+        shutil.copyfile(old, new)
         os.chmod(new, 0o600)
         if identity.drop:
-            os.chown(new, identity.uid, identity.gid, follow_symlinks=False)
+            os.chown(new, identity.uid, identity.gid)
 
     shutil.copytree(source, target, dirs_exist_ok=True, symlinks=True, copy_function=copy)
     target.chmod(0o700)

@@ -23,12 +23,13 @@ from dbaudit.server.server import Account, Server
 # A tool as services have them, in small: it reads the file that it is given and keeps migrate_version.
 TOOL = """#!{python}
 import configparser, os, stat, subprocess, sys, time, urllib.parse
+sys.modules["cryptography"] = None  # takes longer to import than pymysql itself, and no password needs it
 import pymysql
 
 def connect(url):
     parts = urllib.parse.urlsplit(url)
     query = dict(urllib.parse.parse_qsl(parts.query))
-    where = dict(unix_socket=query["unix_socket"]) if "unix_socket" in query else dict(
+    where = dict(unix_socket=query["unix_socket"], ssl_disabled=True) if "unix_socket" in query else dict(
         host=parts.hostname, port=parts.port or 3306)
     return pymysql.connect(user=parts.username, password=urllib.parse.unquote(parts.password or ""),
                            database=parts.path[1:] or None, autocommit=True, connect_timeout=5, **where)
