@@ -73,14 +73,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def unmeasured(items: list[pytest.Item]) -> Iterator[pytest.Item]:
     """What goes through lines that others go through too, and is not measured: tracing takes longer than testing.
 
-    That is the same test on another server, of a test with many cases all but the first, and what reads whole clouds,
-    which are not everywhere either.
+    That is the same test on another server, and of a test with many cases all but the first.
     """
     measured: set[str] = set()
     for item in items:
         test = item.nodeid.partition("[")[0]
-        whole = isinstance(item, pytest.Function) and "corpus" in item.fixturenames
-        if item.get_closest_marker("no_cover") or on_another_server(item) or whole or test in measured:
+        if item.get_closest_marker("no_cover") or on_another_server(item) or test in measured:
             yield item
         else:
             measured.add(test)

@@ -27,8 +27,9 @@ def each(
             yield work(*task)
             watch(Progress(stage, number, len(tasks), "databases"))
         return
-    # Not by fork: the parent may hold threads that draw progress bars.
-    context = multiprocessing.get_context("spawn")
+    # Not by a plain fork: this process may hold threads that draw progress bars.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([work.__module__])
     with ProcessPoolExecutor(jobs, mp_context=context, initializer=_leave_interrupts) as pool:
         futures = [pool.submit(work, *task) for task in tasks]
         try:

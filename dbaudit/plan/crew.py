@@ -1,7 +1,8 @@
 """Rehearse databases in processes of this machine, so many at a time; none of them outlives this one.
 
 Each job has a process of its own: a crash of one is told of that one, and a stop is a signal that it can clean up on.
-A thread waits for each; so the crew is an executor as a cluster's is.
+It is forked from one that has imported what it needs, and has no threads. A thread waits for each; so the crew is an
+executor as a cluster's is.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnProcess
+from multiprocessing.context import ForkServerProcess
 from types import FrameType, TracebackType
 from typing import Self
 
@@ -31,7 +32,7 @@ class Crew:
     def __init__(self, jobs: int, watch: Watch) -> None:
         self._watch = watch
         self._threads = ThreadPoolExecutor(jobs, thread_name_prefix="dbaudit-plan")
-        self._running: set[SpawnProcess] = set()
+        self._running: set[ForkServerProcess] = set()
         self._lock = threading.Lock()
         self._stopped = False
 
@@ -40,7 +41,8 @@ class Crew:
         return self._threads.submit(self._run, job)
 
     def _run(self, job: Job) -> Report:
-        context = multiprocessing.get_context("spawn")
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload([__name__])
         ours, theirs = context.Pipe(duplex=False)
         process = context.Process(target=work, args=(job, theirs), name=f"dbaudit-{job.label}")
         with self._lock:
@@ -57,7 +59,7 @@ class Crew:
             with self._lock:
                 self._running.discard(process)
 
-    def _listen(self, job: Job, pipe: Connection, process: SpawnProcess) -> Report:
+    def _listen(self, job: Job, pipe: Connection, process: ForkServerProcess) -> Report:
         while True:
             try:
                 said = pipe.recv()

@@ -84,6 +84,7 @@ def told(cloud: Cloud, looking: Looking, *, by_checksum: bool) -> Told:
     return {(each.check, each.keys, each.message) for each in result.findings}
 
 
+@pytest.mark.no_cover  # long, along lines that others take too
 @pytest.mark.heavy
 @pytest.mark.parametrize(
     ("change", "by_checksum"),

@@ -71,6 +71,7 @@ def block(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
         monkeypatch.setattr(statements, "STEP", 40)
 
 
+@pytest.mark.no_cover  # long, along lines that others take too
 @pytest.mark.usefixtures("block")
 @settings(max_examples=examples(150), deadline=None)
 @given(listed=st.lists(inserts(), max_size=5), between=st.sampled_from(["", "\n", "-- it's\n", "SET @a='\"';\n"]))

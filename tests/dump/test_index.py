@@ -192,6 +192,7 @@ def test_mode_without_backslashes_is_told(tmp_path: Path) -> None:
     assert rows_of(both(opened(tmp_path, HEAD + mode + reset + table("t", b"VALUES (1,'a')") + FOOT))) == {"t": 1}
 
 
+@pytest.mark.no_cover  # long, along lines that others take too
 def test_huge_statement_in_bounded_memory(tmp_path: Path) -> None:
     """One statement of 160 MB with one value of 80 MB."""
     row = b"(1,'" + b"a'';),(\\'" * 100_000 + b"')"

@@ -102,6 +102,7 @@ def world(sites: tuple[Site, Site]) -> Iterator[World]:
     made.connection.close()
 
 
+@pytest.mark.no_cover  # long, along lines that others take too
 @pytest.mark.parametrize("one", [True, False], ids=["one-server", "two-servers"])
 def test_random_lives(sites: tuple[Site, Site], tmp_path: Path, one: bool) -> None:
     work, dying = work_of(sites, tmp_path, one=one)

@@ -101,6 +101,7 @@ def dumped(cloud: Cloud, program: str, name: str, zone: str) -> Path:
     return path
 
 
+@pytest.mark.no_cover  # long, along lines that others take too
 @pytest.mark.server("mariadb")
 @pytest.mark.parametrize(("zone", "rounds"), [("UTC0", 6), ("JST-9", 4), ("EST5", 4)])
 def test_two_dumps_under_write_load_give_no_error(cloud: Cloud, looking: Looking, zone: str, rounds: int) -> None:

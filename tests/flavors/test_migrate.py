@@ -39,6 +39,7 @@ def written(cloud: Cloud, name: str) -> dict[str, object]:
     return {str(uuid): json.loads(str(flavor)) for uuid, flavor in rows}
 
 
+@pytest.mark.no_cover  # long, along lines that others take too
 def test_writes_what_kilo_writes_and_the_rest_where_proven(whole: Cloud, corpus: Path, looking: Looking) -> None:
     cloud = whole
     places = {"top": cloud.top, "cell": cloud.cell}

@@ -39,6 +39,7 @@ def undone(cloud: Cloud, runs: list[str]) -> None:
         undo(cloud.target(name), line.rpartition(" ")[2].rstrip("`"), Throttle())
 
 
+@pytest.mark.no_cover  # long, along lines that others take too
 @pytest.mark.parametrize(
     ("release", "cut"), [("grizzly", Cut()), ("havana", WHOLE), ("kilo-migrate_flavor_data", Cut())],
     ids=["grizzly", "havana", "kilo-migrate_flavor_data"],

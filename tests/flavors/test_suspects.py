@@ -23,6 +23,7 @@ def told(cloud: Cloud, looking: Looking, *, by_checksum: bool) -> set[tuple[str,
     return {(each.check, each.keys, each.message) for each in result.findings}
 
 
+@pytest.mark.no_cover  # long, along lines that others take too
 def test_checksums_tell_what_every_row_tells(whole: Cloud, looking: Looking, monkeypatch: pytest.MonkeyPatch) -> None:
     cloud = whole
     uuids = [str(row[0]) for row in cloud.run(cloud.top, f"SELECT uuid FROM instances WHERE {LIVE} LIMIT 12")]

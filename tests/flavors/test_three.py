@@ -63,6 +63,7 @@ def contents(server: Server, name: str) -> list[str]:
     return [line for line in dump(server, name) if not line.startswith("CREATE")]  # a restart changes the counters
 
 
+@pytest.mark.no_cover  # long, along lines that others take too
 def test_a_third_server_that_is_killed_is_told_and_a_rerun_completes(
     members: tuple[Member, Member], dumps: Dumps, looking: Looking, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -24,6 +24,7 @@ pytestmark = pytest.mark.heavy
 DRIFTED = "0471a1d6-5467-4184-a54c-ade3572d981f"
 
 
+@pytest.mark.no_cover  # long, along lines that others take too
 def test_live_is_what_the_dumps_are(whole: Cloud, dumps: Dumps, looking: Looking) -> None:
     for command in (check, compare):
         dumped = {(each.check, each.keys) for each in dumps.told(command, "havana").findings}

@@ -59,6 +59,7 @@ def test_keystone_grizzly_to_havana(replay: Replay, corpus: Path) -> None:
     assert str(finding.step) == "keystone:34"
 
 
+@pytest.mark.no_cover  # long, along lines that others take too
 @pytest.mark.parametrize("side", ["nova-top", "nova-cell"])
 def test_nova_grizzly_to_havana(replay: Replay, corpus: Path, side: str) -> None:
     findings, before, after = replay(f"{side}-grizzly", f"{side}-havana")
@@ -84,6 +85,7 @@ def test_nova_grizzly_to_havana(replay: Replay, corpus: Path, side: str) -> None
     assert all(each.step for each in findings)
 
 
+@pytest.mark.no_cover  # long, along lines that others take too
 def test_duplicates_are_blamed_on_the_key_that_they_hinder(replay: Replay, corpus: Path) -> None:
     """A database with duplicates of every kind: each is soft-deleted by the step that makes the key unique."""
     found = {each.object: each for each in replay("../local/nova-dups-grizzly", "../local/nova-dups-havana")[0]}

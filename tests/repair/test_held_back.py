@@ -127,6 +127,7 @@ def test_a_chunk_stays_below_what_a_cluster_takes(nodes: list[Member], monkeypat
         execute("SET GLOBAL wsrep_max_ws_rows = 0")
 
 
+@pytest.mark.no_cover  # long, along lines that others take too
 def test_a_chunk_stays_below_half_of_the_bytes(nodes: list[Member]) -> None:
     _, execute = with_things(nodes[0])
     execute("ALTER TABLE thing MODIFY words TEXT", "UPDATE thing SET words = REPEAT('x', 4000) WHERE id < 'id-03'")

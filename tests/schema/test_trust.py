@@ -50,6 +50,7 @@ def test_of_many_mutations_over_all_kinds_each_is_found_and_nothing_else(service
         assert diff(mutant, mutant) == ()
 
 
+@pytest.mark.no_cover  # long, along lines that others take too
 def test_nothing_of_the_corpus_differs_from_itself(corpus: Path) -> None:
     dumps = sorted(path for path in corpus.rglob("*.sql*") if path.parts[-3] != "steps")
     assert len(dumps) > 80

@@ -71,6 +71,7 @@ class Writer(threading.Thread):
                 return
 
 
+@pytest.mark.no_cover  # long, along lines that others take too
 def test_nothing_of_a_writer_is_lost(
     server: Server, schema: str, journal: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
