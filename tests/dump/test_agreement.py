@@ -6,13 +6,13 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from dump_samples import FOOT, HEAD, both, opened, slow_rows, slow_statements
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dbaudit.dump import statements
 from dbaudit.dump.index import read_counts, read_layout
 from dbaudit.dump.source import open_dump
+from tests.dump.dump_samples import FOOT, HEAD, both, opened, slow_rows, slow_statements
 from tests.examples import examples
 
 NASTY = [

@@ -6,13 +6,13 @@ import contextlib
 from pathlib import Path
 
 import pytest
-from dump_samples import FOOT, HEAD, opened, table
 
 from dbaudit.dump.filter import Filter
 from dbaudit.dump.index import read_counts
 from dbaudit.dump.restore import Restored, restore
 from dbaudit.errors import DbauditError
 from dbaudit.server.server import Server
+from tests.dump.dump_samples import FOOT, HEAD, opened, table
 
 MARK = "dbaudit_was_here"
 # name -> statement; {out} is a file that must not appear.

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from dump_samples import both, rows_of
-
 from dbaudit.dump.rows import read_rows
 from dbaudit.dump.source import open_dump
+from tests.dump.dump_samples import both, rows_of
 
 NUMBERS = {
     "keystone-havana": 36,

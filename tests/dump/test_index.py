@@ -7,11 +7,11 @@ import time
 from pathlib import Path
 
 import pytest
-from dump_samples import FOOT, HEAD, both, opened, rows_of, table
 
 from dbaudit.dump.index import read_counts, read_layout, require_complete
 from dbaudit.dump.source import open_dump
 from dbaudit.errors import DbauditError, UsageError
+from tests.dump.dump_samples import FOOT, HEAD, both, opened, rows_of, table
 
 SEVERAL = b"""-- MySQL dump 10.13  Distrib 8.0.36, for Linux (x86_64)
 --

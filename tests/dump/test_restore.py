@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pymysql
 import pytest
-from dump_samples import FOOT, HEAD, opened, table
 
 from dbaudit.dump import statements
 from dbaudit.dump.index import read_counts
@@ -19,6 +18,7 @@ from dbaudit.dump.source import open_dump
 from dbaudit.errors import DbauditError
 from dbaudit.progress import Progress
 from dbaudit.server.server import Server
+from tests.dump.dump_samples import FOOT, HEAD, opened, table
 
 Load = Callable[[bytes], Restored]
 

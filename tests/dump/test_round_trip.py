@@ -9,7 +9,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from dump_samples import both, rows_of
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -19,6 +18,7 @@ from dbaudit.dump.rows import read_rows
 from dbaudit.dump.source import open_dump
 from dbaudit.server.server import Server, quoted
 from tests import matrix
+from tests.dump.dump_samples import both, rows_of
 from tests.examples import examples
 
 CLIENTS = ("mariadb-dump", "mysqldump")

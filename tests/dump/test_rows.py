@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from dump_samples import FOOT, HEAD, opened, table
 
 from dbaudit.dump.index import read_layout
 from dbaudit.dump.rows import Value, read_rows
 from dbaudit.errors import DbauditError
+from tests.dump.dump_samples import FOOT, HEAD, opened, table
 
 
 def values(folder: Path, insert: bytes, columns: str = "`a` text, `b` text") -> list[list[Value]]:

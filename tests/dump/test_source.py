@@ -10,12 +10,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from dump_samples import FOOT, HEAD, both, opened, rows_of, table
 
 from dbaudit.dump.index import read_counts, require_complete
 from dbaudit.dump.source import open_dump
 from dbaudit.errors import DbauditError
 from dbaudit.progress import Progress
+from tests.dump.dump_samples import FOOT, HEAD, both, opened, rows_of, table
 
 if sys.version_info >= (3, 14):
     from compression import zstd
