@@ -21,7 +21,7 @@ LAYERS = (
     ("packs", "migration"),
     ("check", "change", "result", "window", "budget", "waiver"),
     ("finding", "record"),
-    ("schema", "dump"),
+    ("schema", "dump", "processes"),
     ("server",),
     ("settings",),
     ("release", "errors", "progress"),

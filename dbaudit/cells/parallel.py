@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import TypeVar
 
+from dbaudit.processes import context
 from dbaudit.progress import Progress, Watch
 
 R = TypeVar("R")
@@ -27,10 +27,8 @@ def each(
             yield work(*task)
             watch(Progress(stage, number, len(tasks), "databases"))
         return
-    # Not by a plain fork: this process may hold threads that draw progress bars.
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([work.__module__])
-    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_leave_interrupts) as pool:
+    made = context(work.__module__)
+    with ProcessPoolExecutor(jobs, mp_context=made, initializer=_leave_interrupts) as pool:
         futures = [pool.submit(work, *task) for task in tasks]
         try:
             for number, future in enumerate(futures, 1):

@@ -1,25 +1,24 @@
 """Rehearse databases in processes of this machine, so many at a time; none of them outlives this one.
 
 Each job has a process of its own: a crash of one is told of that one, and a stop is a signal that it can clean up on.
-It is forked from one that has imported what it needs, and has no threads. A thread waits for each; so the crew is an
-executor as a cluster's is.
+A thread waits for each; so the crew is an executor as a cluster's is.
 """
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import ForkServerProcess
+from multiprocessing.process import BaseProcess, parent_process
 from types import FrameType, TracebackType
 from typing import Self
 
 from dbaudit.errors import DbauditError
 from dbaudit.plan.job import Job, Report, rehearse
+from dbaudit.processes import context
 from dbaudit.progress import Progress, Watch
 
 # Seconds for a process to stop its server and remove its files, before it is killed.
@@ -32,7 +31,7 @@ class Crew:
     def __init__(self, jobs: int, watch: Watch) -> None:
         self._watch = watch
         self._threads = ThreadPoolExecutor(jobs, thread_name_prefix="dbaudit-plan")
-        self._running: set[ForkServerProcess] = set()
+        self._running: set[BaseProcess] = set()
         self._lock = threading.Lock()
         self._stopped = False
 
@@ -41,10 +40,9 @@ class Crew:
         return self._threads.submit(self._run, job)
 
     def _run(self, job: Job) -> Report:
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload([__name__])
-        ours, theirs = context.Pipe(duplex=False)
-        process = context.Process(target=work, args=(job, theirs), name=f"dbaudit-{job.label}")
+        made = context(__name__)
+        ours, theirs = made.Pipe(duplex=False)
+        process = made.Process(target=work, args=(job, theirs), name=f"dbaudit-{job.label}")
         with self._lock:
             if self._stopped:
                 raise DbauditError("the plan was stopped")
@@ -59,7 +57,7 @@ class Crew:
             with self._lock:
                 self._running.discard(process)
 
-    def _listen(self, job: Job, pipe: Connection, process: ForkServerProcess) -> Report:
+    def _listen(self, job: Job, pipe: Connection, process: BaseProcess) -> Report:
         while True:
             try:
                 said = pipe.recv()
@@ -125,7 +123,7 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> None:
 
 
 def _stop_with_parent() -> None:
-    parent = multiprocessing.parent_process()
+    parent = parent_process()
     if parent is not None:
         wait([parent.sentinel])
         os.kill(os.getpid(), signal.SIGTERM)

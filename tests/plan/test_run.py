@@ -79,6 +79,18 @@ def test_one_report_in_the_order_of_the_upgrade(
     assert leftovers() == []
 
 
+def test_a_temporary_directory_with_a_long_name(dbaudit: Dbaudit, places: Places, tmp_path: Path) -> None:
+    """No socket fits in it, by which processes are otherwise begun."""
+    long = places.tmp / ("long" * 25)
+    long.mkdir(mode=0o711)
+    path = write(tmp_path, database("one", CINDER), database("two", CINDER))
+    ran = dbaudit("dry-run", "--plan", path, "--format", "json", TMPDIR=str(long), stdin=b"")  # begun from nothing
+    assert {each["label"]: each["service"] for each in ran.json["databases"]} == {"one": "cinder", "two": "cinder"}
+    assert "plan.not-rehearsed" not in {each["check"] for each in ran.json["findings"]}, ran.err
+    assert list(long.iterdir()) == []
+    long.rmdir()
+
+
 def start(path: Path, environment: dict[str, str], state: Path, *words: str) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "dbaudit", "dry-run", "--plan", str(path), "--state", str(state), *words]
     return subprocess.Popen(
