@@ -162,6 +162,7 @@ def test_a_failure_that_nobody_predicted_is_a_finding(dbaudit: Dbaudit, tmp_path
     assert unmet["confirmed"] is None
 
 
+@pytest.mark.heavy  # the runner itself is tested on all
 def test_command_runner_through_the_command_line(dbaudit: Dbaudit, on: tuple[str, ...], tmp_path: Path) -> None:
     """A tool of the test's own, which reads its configuration file and steps one version at a time."""
     tool = tmp_path / "cinder-manage"

@@ -60,6 +60,7 @@ def losses(report: Report) -> set[tuple[int, str | None]]:
 WANTED = {(number, f"database:{number}") for number in range(1, 20)}
 
 
+@pytest.mark.heavy  # what a server tells of its rows is asked of all in tests/proof
 def test_every_loss_is_found_and_blamed_on_its_step(rehearse: Callable[..., tuple[int, Report]]) -> None:
     code, report = rehearse("loss")
     assert (code, report["verdict"], report["basis"]) == (2, "failed", "rehearsed")
@@ -75,6 +76,7 @@ def test_every_loss_is_found_and_blamed_on_its_step(rehearse: Callable[..., tupl
     assert records[3]["warnings"]["count"] >= 1
 
 
+@pytest.mark.heavy  # what a server tells of its rows is asked of all in tests/proof
 def test_no_harmless_twin_is_reported(rehearse: Callable[..., tuple[int, Report]]) -> None:
     code, report = rehearse("twin")
     assert losses(report) == set()

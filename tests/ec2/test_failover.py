@@ -293,6 +293,7 @@ def nodes(places: Places) -> Iterator[list[Member]]:
         pytest.skip(str(error))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [("--triggers",), ()], ids=["triggers", "scans"])
 def test_a_cluster_that_loses_a_node(
     nodes: list[Member], address: Address, places: Places, start: Start, tmp_path: Path, words: tuple[str, ...]
