@@ -30,7 +30,8 @@ PORT = 3306
 # Seconds from the start of a container to its first answer; an official image initialises its data before that.
 START_WITHIN = 180
 _LOOK_EVERY = 0.05
-# The share of available memory that the data of a server may take before they go to disk.
+# The share of available memory up to which a server's data are in memory: they may take twice what is thought, and
+# temporary files once.
 _MEMORY_SHARE = 4
 # The user and schema that the image is told to make: when this user is served, the image has done all it does.
 _PROBE = "dbaudit_ready"
