@@ -27,7 +27,8 @@ class Engine(Protocol):
 def sweep(engine: Engine) -> list[str]:
     """Remove the containers of dbaudits that are gone; their ids."""
     swept = []
-    for found in engine.containers.list(all=True, filters={"label": LABEL}):
+    # Docker's client asks for each that was listed, and one may be removed before that.
+    for found in engine.containers.list(all=True, filters={"label": LABEL}, ignore_removed=True):
         made_by = found.labels[LABEL]
         if found.name.startswith(KEPT):
             continue
