@@ -29,6 +29,7 @@ from dbaudit.server.place import Places
 from dbaudit.server.server import Server
 from tests import cluster, matrix, spread
 from tests.flavors.cloud import Dumps
+from tests.once import folder_of_all
 
 CORPUS = Path(__file__).resolve().parents[2] / "shared" / "corpus"
 # Fixtures that stand for a server of the matrix.
@@ -178,7 +179,7 @@ def corpus() -> Path:
 @pytest.fixture(scope="session")
 def dumps(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Dumps:
     """nova's databases of the corpus, and parts of them."""
-    return Dumps(corpus, tmp_path_factory.mktemp("dumps"))
+    return Dumps(corpus, folder_of_all(tmp_path_factory, "dumps"))
 
 
 def memory() -> Path | None:

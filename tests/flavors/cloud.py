@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import pickle
 import re
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from sqlalchemy import URL
 
@@ -26,6 +28,7 @@ from dbaudit.dump.source import open_dump
 from dbaudit.repair.target import Target, open_target
 from dbaudit.result import Result
 from dbaudit.server.server import Server
+from tests.once import once
 from tests.repair.dumps import dump
 
 
@@ -118,7 +121,7 @@ UUID = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 @dataclass(frozen=True)
 class Dumps:
-    """The databases of the corpus, each cut, written, indexed and compared once in a session."""
+    """The databases of the corpus, each cut, written and compared once in a run, in a folder of all its workers."""
 
     corpus: Path
     folder: Path
@@ -144,10 +147,12 @@ class Dumps:
     @functools.cache  # noqa: B019, as long as the session
     def path(self, place: str, release: str, cut: Cut = Cut()) -> Path:
         """A dump of what is left of its instances, as far as TABLES go."""
-        path = self.folder / f"{place}-{release}-{cut.share}-{cut.third}.sql"
-        text = reduced(self.source(place, release), self.folder)
-        path.write_bytes(text if cut == WHOLE else thinned(text, self.gone(place, release, cut)))
-        return path
+
+        def make(part: Path) -> None:
+            text = reduced(self.source(place, release), self.folder)
+            part.write_bytes(text if cut == WHOLE else thinned(text, self.gone(place, release, cut)))
+
+        return once(self.folder / f"{place}-{release}-{cut.share}-{cut.third}.sql", make)
 
     @functools.cache  # noqa: B019, as long as the session
     def index(self, place: str, release: str, cut: Cut = Cut()) -> DumpIndex:
@@ -157,8 +162,13 @@ class Dumps:
     @functools.cache  # noqa: B019, as long as the session
     def told(self, command: Callable[[Sequence[Side], Looking], Result], release: str) -> Result:
         """What `check` or `compare` says of the two as they came."""
-        sides = [read_operand(str(self.source(place, release)), Reading(self.folder)) for place in ("top", "cell")]
-        return command(sides, Looking(self.folder, 1, 0))
+
+        def make(part: Path) -> None:
+            sides = [read_operand(str(self.source(place, release)), Reading(self.folder)) for place in ("top", "cell")]
+            part.write_bytes(pickle.dumps(command(sides, Looking(self.folder, 1, 0))))
+
+        told = once(self.folder / f"{command.__module__}-{release}.pickle", make)
+        return cast("Result", pickle.loads(told.read_bytes()))
 
 
 def thinned(dump: bytes, gone: frozenset[bytes]) -> bytes:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,6 +17,7 @@ from dbaudit.migration.configuration import write_configuration
 from dbaudit.migration.door import Door
 from dbaudit.migration.runner import Target
 from tests import matrix
+from tests.once import alone, once
 
 FIXTURES = Path(__file__).resolve().parents[2] / "fixtures"
 # Seconds for one virtualenv: 20 with a warm pip cache, a few minutes over a slow line.
@@ -37,21 +36,13 @@ def virtualenv(project: str, major: int) -> Path:
     digest = hashlib.sha256(constraints.read_bytes() + sys.version.encode()).hexdigest()[:12]
     home = cache / f"{project}-{major}-{digest}"
     cache.mkdir(parents=True, exist_ok=True)
-    with _alone(home.with_suffix(".lock")):
+    with alone(home.with_suffix(".lock")):
         if not (home / "complete").exists():
             shutil.rmtree(home, ignore_errors=True)
             subprocess.run([sys.executable, "-m", "venv", str(home)], check=True, capture_output=True)
             _install(home, constraints, project)
             (home / "complete").touch()
     return home
-
-
-@contextlib.contextmanager
-def _alone(lock: Path) -> Iterator[None]:
-    """Only one process at a time: the workers of a parallel run want the same virtualenv. It ends with the process."""
-    with lock.open("w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        yield
 
 
 def _install(home: Path, constraints: Path, project: str) -> None:
@@ -86,19 +77,19 @@ def synced(target: Target, venv: Path, *command: str) -> None:
 
     It is done once, by the tool; what it made is kept in the cache and restored from then on.
     """
-    made_by = " ".join((sys.version, target.service, target.server.version.name, *command))
-    kept = matrix.cache() / "databases" / f"{venv.name}-{hashlib.sha256(made_by.encode()).hexdigest()[:12]}.sql"
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    with _alone(kept.with_suffix(".lock")):
-        if kept.exists():
-            with kept.open("rb") as dump:
-                _client(target, "mariadb", stdin=dump)
-            return
+
+    def make(part: Path) -> None:
         _sync(target, venv, *command)
-        if shutil.which("mariadb-dump"):
-            with kept.with_suffix(".part").open("wb") as dump:
-                _client(target, "mariadb-dump", stdout=dump)
-            kept.with_suffix(".part").rename(kept)
+        with part.open("wb") as dump:
+            _client(target, "mariadb-dump", stdout=dump)
+
+    if not (shutil.which("mariadb") and shutil.which("mariadb-dump")):
+        _sync(target, venv, *command)
+        return
+    made_by = " ".join((target.service, target.server.version.name, *command))
+    digest = hashlib.sha256(made_by.encode()).hexdigest()[:12]
+    with once(matrix.cache() / "databases" / f"{venv.name}-{digest}.sql", make).open("rb") as dump:
+        _client(target, "mariadb", stdin=dump)
 
 
 def _sync(target: Target, venv: Path, *command: str) -> None:
