@@ -97,6 +97,7 @@ def test_duplicates_are_blamed_on_the_key_that_they_hinder(replay: Replay, corpu
     assert found["fixed_ips.deleted"].count == 3
 
 
+@pytest.mark.no_cover  # long, along lines that others take too
 def test_roles_of_havana(replay: Replay, corpus: Path) -> None:
     """One role stands behind one without an id, and Icehouse loses it."""
     (finding,), _, _ = replay("../local/keystone-benign-havana", "../local/keystone-benign-icehouse")
@@ -105,6 +106,7 @@ def test_roles_of_havana(replay: Replay, corpus: Path) -> None:
     assert str(finding.step) == "keystone:39"
 
 
+@pytest.mark.no_cover  # long, along lines that others take too
 def test_keystone_icehouse_to_kilo(replay: Replay) -> None:
     """Regions become a table, names go into extra: nothing is lost."""
     assert replay("../local/keystone-benign-icehouse", "../local/keystone-benign-kilo")[0] == ()
