@@ -116,7 +116,7 @@ def pytest_collection_finish() -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[STARTED] = time.monotonic()
-    gc.set_threshold(50_000)  # objects; a test makes many that live to its end
+    gc.set_threshold(200_000)  # objects; a test makes many that live to its end
     # Ended from outside, it stops its servers as it does when it is interrupted; begun in the background by a shell, it
     # would ignore interrupts, and so would all that it begins.
     if threading.current_thread() is threading.main_thread():

@@ -31,8 +31,9 @@ from dbaudit.server.server import Server
 from tests.test_laws import FIXTURES
 from tests.test_laws import audited as loaded
 
-# Rows are the same on every server of the matrix: what differs between servers is for the laws to show.
-pytestmark = pytest.mark.server("mariadb")
+# Rows are the same on every server of the matrix: what differs between servers is for the laws to show. They go, for
+# long, along lines that others take too.
+pytestmark = [pytest.mark.server("mariadb"), pytest.mark.no_cover]
 
 RELEASES = ("havana", "icehouse", "juno", "kilo")
 SAFE = (
@@ -95,7 +96,6 @@ def test_blocks_are_where_the_real_upgrade_stopped(corpus: Path, predicted: Pred
         assert found[:1] == ([first] if first else [])
 
 
-@pytest.mark.no_cover  # long, along lines that others take too
 def test_a_block_is_seen_from_every_release_before_it(predicted: Predict) -> None:
     for start in ("havana", "icehouse", "juno"):
         (found,) = (f for f in predicted(f"local/nova-netdb-{start}", "kilo") if f.effect is Effect.BLOCKS)

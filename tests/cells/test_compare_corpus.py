@@ -13,6 +13,8 @@ from dbaudit.cells.looking import Looking
 from dbaudit.comparison.side import Side
 from tests.flavors.cloud import Dumps
 
+pytestmark = pytest.mark.no_cover  # long, along lines that others take too
+
 
 @pytest.mark.parametrize("release", ["grizzly", "havana", "kilo"])
 def test_finds_the_differences_of_the_truth_and_nothing_else(corpus: Path, dumps: Dumps, release: str) -> None:

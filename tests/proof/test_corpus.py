@@ -21,7 +21,8 @@ from dbaudit.proof.measure import Place, measure
 from dbaudit.proof.survivors import load_survivors
 from dbaudit.server.server import Server
 
-pytestmark = pytest.mark.server("mariadb")
+# Long, along lines that others take too.
+pytestmark = [pytest.mark.server("mariadb"), pytest.mark.no_cover]
 Replay = Callable[[str, str], tuple[tuple[Finding, ...], Manifest, Manifest]]
 
 
@@ -59,7 +60,6 @@ def test_keystone_grizzly_to_havana(replay: Replay, corpus: Path) -> None:
     assert str(finding.step) == "keystone:34"
 
 
-@pytest.mark.no_cover  # long, along lines that others take too
 @pytest.mark.parametrize("side", ["nova-top", "nova-cell"])
 def test_nova_grizzly_to_havana(replay: Replay, corpus: Path, side: str) -> None:
     findings, before, after = replay(f"{side}-grizzly", f"{side}-havana")
@@ -85,7 +85,6 @@ def test_nova_grizzly_to_havana(replay: Replay, corpus: Path, side: str) -> None
     assert all(each.step for each in findings)
 
 
-@pytest.mark.no_cover  # long, along lines that others take too
 def test_duplicates_are_blamed_on_the_key_that_they_hinder(replay: Replay, corpus: Path) -> None:
     """A database with duplicates of every kind: each is soft-deleted by the step that makes the key unique."""
     found = {each.object: each for each in replay("../local/nova-dups-grizzly", "../local/nova-dups-havana")[0]}
@@ -97,7 +96,6 @@ def test_duplicates_are_blamed_on_the_key_that_they_hinder(replay: Replay, corpu
     assert found["fixed_ips.deleted"].count == 3
 
 
-@pytest.mark.no_cover  # long, along lines that others take too
 def test_roles_of_havana(replay: Replay, corpus: Path) -> None:
     """One role stands behind one without an id, and Icehouse loses it."""
     (finding,), _, _ = replay("../local/keystone-benign-havana", "../local/keystone-benign-icehouse")
@@ -106,7 +104,6 @@ def test_roles_of_havana(replay: Replay, corpus: Path) -> None:
     assert str(finding.step) == "keystone:39"
 
 
-@pytest.mark.no_cover  # long, along lines that others take too
 def test_keystone_icehouse_to_kilo(replay: Replay) -> None:
     """Regions become a table, names go into extra: nothing is lost."""
     assert replay("../local/keystone-benign-icehouse", "../local/keystone-benign-kilo")[0] == ()
