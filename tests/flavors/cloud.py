@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import cast
 
 from sqlalchemy import URL
@@ -164,8 +165,10 @@ class Dumps:
         """What `check` or `compare` says of the two as they came."""
 
         def make(part: Path) -> None:
-            sides = [read_operand(str(self.source(place, release)), Reading(self.folder)) for place in ("top", "cell")]
-            part.write_bytes(pickle.dumps(command(sides, Looking(self.folder, 1, 0))))
+            with TemporaryDirectory(dir=self.folder) as own:  # where commands put files of their own
+                folder = Path(own)
+                sides = [read_operand(str(self.source(place, release)), Reading(folder)) for place in ("top", "cell")]
+                part.write_bytes(pickle.dumps(command(sides, Looking(folder, 1, 0))))
 
         told = once(self.folder / f"{command.__module__}-{release}.pickle", make)
         return cast("Result", pickle.loads(told.read_bytes()))
