@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     Process = subprocess.Popen[bytes]
 
+# The file in a directory of ours that whoever has it holds.
+LOCK = "lock"
 # Seconds between two looks at our parent, for the case that a forked child of dbaudit keeps the lifeline open.
 PARENT_EVERY = 0.5
 # Seconds to wait for a killed server: it only has to give its memory back.
@@ -122,11 +124,23 @@ def kill(process: Process | None) -> None:
         process.wait(GONE_WITHIN)
 
 
+def remove(directory: str) -> None:
+    """Remove a directory, its lock last: what is left of it when we are killed meanwhile is still known to be ours."""
+    with contextlib.suppress(OSError):
+        for entry in os.scandir(directory):
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path, ignore_errors=True)
+            elif entry.name != LOCK:
+                with contextlib.suppress(OSError):
+                    os.unlink(entry.path)
+    shutil.rmtree(directory, ignore_errors=True)
+
+
 def finish(process: Process | None, directories: list[str]) -> NoReturn:
     """Kill, remove, end."""
     kill(process)
     for directory in directories:
-        shutil.rmtree(directory, ignore_errors=True)
+        remove(directory)
     os._exit(0)
 
 

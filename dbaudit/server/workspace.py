@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import shutil
 import signal
 import stat
 import subprocess
@@ -21,10 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dbaudit.server.identity import Identity
+from dbaudit.server.supervisor import LOCK, remove
 
 PREFIX = "dbaudit-"
 _UNFINISHED = ".dbaudit-"
-_LOCK = "lock"
 # Seconds after which a directory that never got its name is taken for abandoned: naming it takes a millisecond.
 _UNFINISHED_FOR = 60
 # Seconds to wait for a killed server to be gone.
@@ -53,7 +52,7 @@ def make(parent: Path, identity: Identity | None = None) -> Workspace:
     """
     parent.mkdir(parents=True, exist_ok=True)
     unnamed = Path(tempfile.mkdtemp(prefix=f"{_UNFINISHED}{os.getpid()}-", dir=parent.resolve()))
-    lock = os.open(unnamed / _LOCK, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    lock = os.open(unnamed / LOCK, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     fcntl.flock(lock, fcntl.LOCK_EX)
     if identity and identity.drop:
         unnamed.chmod(0o711)
@@ -88,7 +87,7 @@ def _candidates(parent: Path) -> Iterator[Path]:
 
 def _sweep_one(directory: Path) -> bool:
     try:
-        lock = os.open(directory / _LOCK, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        lock = os.open(directory / LOCK, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError:
         return False  # not one of ours, or another sweep has just removed it
     try:
@@ -106,7 +105,7 @@ def discard(directory: Path) -> None:
     if directory.exists():  # else its supervisor has done all that
         kill_servers(directory)
     for _ in range(_ATTEMPTS):  # what was killed a moment ago may still end a call that makes a file
-        shutil.rmtree(directory, ignore_errors=True)
+        remove(str(directory))
         if not directory.exists():
             break
         time.sleep(0.02)

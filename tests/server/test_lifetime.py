@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from dbaudit.server import workspace
+from dbaudit.server import supervisor, workspace
 from dbaudit.server.disk import Needs
 from dbaudit.server.identity import server_identity
 from dbaudit.server.place import Places
@@ -77,13 +77,33 @@ def test_without_its_supervisor_the_server_dies_and_the_next_start_sweeps(
 ) -> None:
     dbaudit = start(user=user)
     dbaudit.kill(dbaudit.supervisor)
-    assert within(1, lambda: not runs(dbaudit.server))
+    assert within(1, lambda: not runs(dbaudit.server) and not runs(dbaudit.supervisor))
     assert dbaudit.directory.exists()
     if user:  # what belongs to somebody else is left alone, by root too
         assert workspace.sweep(own.tmp) == [] and dbaudit.directory.exists()
         subprocess.run(["chown", "-R", "0:0", dbaudit.directory], check=True)
     with start_private(program, own, Needs()):
         assert not dbaudit.directory.exists()
+
+
+def test_a_supervisor_that_is_killed_while_it_removes_leaves_what_is_swept(tmp_path: Path) -> None:
+    space = workspace.make(tmp_path)
+    for number in range(20):  # a file system lists them in an order of its own
+        (space.path / f"data{number}").mkdir()
+        for file in range(500):
+            (space.path / f"data{number}" / str(file)).touch()
+    process = subprocess.Popen(
+        [sys.executable, "-I", "-S", supervisor.__file__, str(space.path)], stdin=subprocess.PIPE
+    )
+    assert process.stdin is not None
+    process.stdin.close()
+    assert within(5, lambda: len(list(space.path.iterdir())) < 20)
+    process.kill()
+    process.wait()
+    assert list(space.path.glob("data*"))
+    space.release()
+    assert workspace.sweep(tmp_path) == [space.path]
+    assert not space.path.exists()
 
 
 def test_a_server_that_outlived_everything_is_killed_by_the_sweep(own: Places, program: Path) -> None:
