@@ -1,4 +1,7 @@
-"""Virtualenvs of real projects, made of committed constraints once and kept in the cache for the next run."""
+"""Virtualenvs of real projects, made of committed constraints once and kept in the cache for the next run.
+
+A test makes what it needs; `python -m tests.migration.virtualenvs` makes all that are not there yet.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO
 
@@ -26,18 +30,19 @@ NO_INDEX = ("Could not find a version", "No matching distribution", "ConnectionE
 # What a project is called by the package index, where that is not its own name.
 PACKAGES = {"heat": "openstack-heat"}
 # The constraints are complete for this Python; another one would resolve other packages.
-needs_python = pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="the constraints are for Python 3.11")
+FITS = sys.version_info[:2] == (3, 11)
+needs_python = pytest.mark.skipif(not FITS, reason="the constraints are for Python 3.11")
 
 
 def virtualenv(project: str, major: int) -> Path:
     """The virtualenv of a project: `fixtures/<project>/constraints-<major>.txt` says what is in it."""
     constraints = FIXTURES / project / f"constraints-{major}.txt"
-    cache = matrix.cache() / "virtualenvs"
     digest = hashlib.sha256(constraints.read_bytes() + sys.version.encode()).hexdigest()[:12]
-    home = cache / f"{project}-{major}-{digest}"
-    cache.mkdir(parents=True, exist_ok=True)
+    home = matrix.cache() / "virtualenvs" / f"{project}-{major}-{digest}"
+    home.parent.mkdir(parents=True, exist_ok=True)
     with alone(home.with_suffix(".lock")):
         if not (home / "complete").exists():
+            print(f"virtualenvs: making {project} {major}", file=sys.stderr, flush=True)
             shutil.rmtree(home, ignore_errors=True)
             subprocess.run([sys.executable, "-m", "venv", str(home)], check=True, capture_output=True)
             _install(home, constraints, project)
@@ -106,3 +111,16 @@ def _client(target: Target, program: str, stdin: BinaryIO | None = None, stdout:
     command = [program, *matrix.reach(target.server), f"--user={target.account.user}", target.database]
     environment = {**os.environ, "MYSQL_PWD": target.account.password}
     subprocess.run(command, env=environment, stdin=stdin, stdout=stdout, check=True)
+
+
+def _make(constraints: Path) -> None:
+    project, major = constraints.parent.name, constraints.stem.rpartition("-")[2]
+    try:
+        virtualenv(project, int(major))
+    except (AssertionError, OSError, subprocess.SubprocessError, pytest.skip.Exception):
+        print(f"virtualenvs: {project} {major} could not be made; its tests will say why", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__" and FITS:
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(_make, sorted(FIXTURES.glob("*/constraints-*.txt"))))
