@@ -222,7 +222,7 @@ def serve(places: Places) -> Iterator[Callable[[str], Server]]:
 
 
 def suit(server: Server) -> None:
-    """What is set on a server of our own, so that tests are quick.
+    """What is set on a server of our own.
 
     Statistics are not written for each table that is made: that takes a third of making it.
 
@@ -263,8 +263,7 @@ def schema_name(server: Server, request: pytest.FixtureRequest) -> Iterator[str]
     digest = hashlib.sha256(test.encode()).hexdigest()[:8]
     words = re.sub(r"\W+", "_", test.partition("::")[2]).lower().strip("_")
     name = f"{words[:36]}_{digest}"
-    if server.kind == "url":  # another run may have left it
-        server.drop_database(name)
+    server.drop_database(name)
     yield name
     server.drop_database(name)
 
@@ -280,8 +279,7 @@ def schema(server: Server, schema_name: str) -> str:
 def journal(server: Server, schema: str) -> Iterator[str]:
     """The name of a journal schema that does not exist; dropped afterwards."""
     name = f"j_{schema[-8:]}"
-    if server.kind == "url":
-        server.drop_database(name)
+    server.drop_database(name)
     yield name
     server.drop_database(name)
 

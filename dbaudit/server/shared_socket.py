@@ -7,13 +7,13 @@ where engine and dbaudit are on one Linux; whoever asks for it has to find out b
 from __future__ import annotations
 
 import re
-import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dbaudit.server import workspace
+from dbaudit.server.supervisor import remove
 from dbaudit.server.workspace import SOCKET_PATH_LIMIT, Workspace
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class SharedSocket:
 
     def close(self) -> None:
         """Remove it. The server may have made the directory its own, but the one above is ours."""
-        shutil.rmtree(self.space.path, ignore_errors=True)
+        remove(str(self.space.path))
         self.space.release()
 
 

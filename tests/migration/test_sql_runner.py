@@ -173,7 +173,7 @@ def test_a_statement_that_works_for_long_is_not_stopped(cinder: Target, folder: 
     assert outcome.seconds > 3
 
 
-@pytest.mark.heavy
+@pytest.mark.heavy  # what is kept of it is ours to settle, whatever the server
 def test_what_a_step_prints_is_cut_while_it_runs(cinder: Target, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guard, "OUTPUT_KEPT", 20_000)
     monkeypatch.setattr(guard, "cut_output", partial(cut_output, most=20_000))

@@ -1,6 +1,7 @@
-"""Virtualenvs of real projects, made of committed constraints once and kept in the cache for the next run.
+"""Real projects: virtualenvs, made of committed constraints, and databases that their tools make of nothing.
 
-A test makes what it needs; `python -m tests.migration.virtualenvs` makes all that are not there yet.
+Both are made once and kept in the cache for the next run. A test makes what it needs; `python -m
+tests.migration.virtualenvs` makes all virtualenvs that are not there yet.
 """
 
 from __future__ import annotations

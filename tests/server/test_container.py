@@ -23,11 +23,11 @@ from dbaudit.server.leftover import LABEL, sweep
 from dbaudit.server.place import Places
 from dbaudit.server.shared_socket import SharedSocket
 from dbaudit.server.version import parse_version
-from tests.server.conftest import ROOT
+from tests.server.conftest import ROOT, within
 
 KNOWN = ("mariadb:10.11", "mysql:5.6", "mysql:8.0", "mysql:9", "mariadb:11.4")
 MAKES_ONE = """
-import os, sys
+import docker, os, sys
 from pathlib import Path
 from dbaudit.server import owner
 from dbaudit.server.container import start_container
@@ -35,7 +35,8 @@ from dbaudit.server.disk import Needs
 from dbaudit.server.place import Places
 tmp = Path(sys.argv[2])
 start_container(sys.argv[1], Places(tmp, tmp), Needs())
-print(owner.ourselves(), flush=True)
+ours = {"label": f"{sys.argv[3]}={owner.ourselves()}"}
+print(*(each.id for each in docker.from_env().containers.list(filters=ours)), flush=True)
 os.kill(os.getpid(), 9)
 """
 
@@ -148,14 +149,14 @@ def test_one_that_is_kept_is_reached_and_ended_as_told(engine: Any, image: str, 
 def test_what_a_killed_dbaudit_left_is_swept(engine: Any, image: str, places: Places) -> None:
     with start_container(image, places, Needs()) as living:
         here = set(places.tmp.iterdir())
-        command = [sys.executable, "-c", MAKES_ONE, image, str(places.tmp)]
+        command = [sys.executable, "-c", MAKES_ONE, image, str(places.tmp), LABEL]
         killed = subprocess.run(command, cwd=ROOT, check=False, stdout=subprocess.PIPE, text=True)
         assert killed.returncode == -signal.SIGKILL
-        left = {"label": f"{LABEL}={killed.stdout.strip()}"}
+        (left,) = killed.stdout.split()
         (left_place,) = set(places.tmp.iterdir()) - here
         assert (left_place / "run" / "s").is_socket()
         sweep(engine)  # as another worker's start may have done
-        assert engine.containers.list(all=True, filters=left, ignore_removed=True) == []
+        assert within(10, lambda: engine.containers.list(all=True, filters={"id": left}, ignore_removed=True) == [])
         assert workspace.sweep(places.tmp) == [left_place] and not left_place.exists()
         assert living.alive()
 
